@@ -1,0 +1,31 @@
+// Sizes that are part of the contract; what a deployment may set is an option instead.
+
+/** Levels of arrays and objects in a request's body, the body itself included. */
+export const MAX_DEPTH = 32
+/** Characters of an operationId. */
+export const MAX_OPERATION_ID_LENGTH = 128
+/** Facts in one page of history. */
+export const MAX_PAGE = 300
+/** Bytes of catch-up in one join's reply; more is `too_many`. */
+export const MAX_CATCH_UP_BYTES = 1_048_576
+/** Facts in one call of the service API. */
+export const MAX_BATCH = 100
+/** Bytes of a presence state, as JSON in UTF-8. */
+export const MAX_STATE_BYTES = 4096
+/** Bytes of a cursor's position, as JSON in UTF-8. */
+export const MAX_POSITION_BYTES = 1024
+/** Bytes of a signal's payload, as JSON in UTF-8. */
+export const MAX_SIGNAL_BYTES = 8192
+
+/** How many bytes a value takes as JSON in UTF-8. `undefined` takes none. */
+export function jsonBytes(value: unknown): number {
+  // JSON.stringify of undefined is undefined, whatever its type says.
+  const text = (JSON.stringify(value) as string | undefined) ?? ''
+  let bytes = text.length
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    // A surrogate is half of a four-byte character; JSON.stringify escapes lone ones.
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+  }
+  return bytes
+}

@@ -1,0 +1,50 @@
+import type { Envelope } from '../../protocol/envelope.ts'
+import { jsonBytes, MAX_CATCH_UP_BYTES } from '../../protocol/limits.ts'
+import type { JoinBody, ResetReason } from '../../protocol/session.ts'
+import type { LogState, Store } from '../store/store.ts'
+
+/** What a join's reply says of the log: where it stands, and what the session is given of it. */
+export interface CatchUp {
+  readonly epoch: string
+  readonly head: number
+  readonly recovered: boolean
+  readonly reason?: ResetReason
+  readonly events: Envelope[]
+}
+
+/**
+ * [JOIN2] to [JOIN4] All that a returning session missed, or none of it and why. Never a part.
+ * @throws ConveneError `unavailable`
+ */
+export async function catchUp(store: Store, request: JoinBody, maxCatchUp: number): Promise<CatchUp> {
+  const { channel, since, last = 0 } = request
+  const { epoch, head, floor } = await store.open(channel)
+  if (!since) {
+    const events = last > 0 ? await store.read(channel, { before: head + 1, limit: last, newest: true }) : []
+    return { epoch, head, recovered: false, events }
+  }
+  const reset = (reason: ResetReason): CatchUp => ({ epoch, head, recovered: false, reason, events: [] })
+  const refusal = refusalOf(since, { epoch, head, floor }, maxCatchUp)
+  if (refusal) return reset(refusal)
+
+  const missed = head - since.seq
+  const events = missed > 0 ? await store.read(channel, { after: since.seq, before: head + 1, limit: missed }) : []
+  // Trimmed while it was read.
+  if (events.length < missed) return reset('expired')
+  if (bytesOf(events) > MAX_CATCH_UP_BYTES) return reset('too_many')
+  return { epoch, head, recovered: true, events }
+}
+
+function refusalOf(since: { epoch: string; seq: number }, log: LogState, maxCatchUp: number): ResetReason | undefined {
+  if (since.epoch !== log.epoch) return 'epoch_changed'
+  if (since.seq > log.head) return 'ahead'
+  if (since.seq < log.floor - 1) return 'expired'
+  if (log.head - since.seq > maxCatchUp) return 'too_many'
+  return undefined
+}
+
+function bytesOf(events: Envelope[]): number {
+  let bytes = 0
+  for (const event of events) bytes += jsonBytes(event)
+  return bytes
+}

@@ -1,0 +1,309 @@
+// The options table: the type, the help and docs/configuration.md are made from it.
+import { randomBytes } from 'node:crypto'
+import * as kind from './kinds.ts'
+import type { Row, Values } from './rows.ts'
+import { isPlaceholder } from './weak-secret.ts'
+
+/** Lets a row's type follow from its parse and default. */
+function option<T>(row: Row<T>): Row<T> {
+  return row
+}
+
+/** An option that may be left unset. */
+function optional<T>(row: Omit<Row<T | undefined>, 'default' | 'shown'>): Row<T | undefined> {
+  return { ...row, default: () => undefined, shown: '' }
+}
+
+function count(env: string, [least, most]: readonly [number, number], standard: number, meaning: string): Row<number> {
+  return { env, parse: kind.wholeNumber(least, most), default: () => standard, shown: String(standard), meaning }
+}
+
+function notYet<T>(row: Row<T>): Row<T> {
+  return { ...row, later: true }
+}
+
+const YEAR_OF_DAYS = 366
+const MINUTE_MS = 60_000
+const MIB = 1_048_576
+
+/** The first value that is refused, named by its place: the value itself is secret. */
+function weakest(values: readonly string[], weakness: (value: string) => string | undefined): string | undefined {
+  for (const [index, value] of values.entries()) {
+    const found = weakness(value)
+    if (found) return `value ${index + 1} of ${values.length} ${found}, like the output of: openssl rand -base64 32`
+  }
+  return undefined
+}
+
+export const OPTIONS = {
+  port: option({
+    env: 'PORT',
+    aliases: ['WS_PORT'],
+    parse: kind.wholeNumber(0, 65_535),
+    default: () => 3001,
+    shown: '3001',
+    meaning: 'The port. 0 takes any free one and prints it.',
+  }),
+  host: option({
+    env: 'HOST',
+    parse: kind.host,
+    default: ({ mode }) => (mode === 'production' ? '0.0.0.0' : '127.0.0.1'),
+    shown: '`0.0.0.0`, in development `127.0.0.1`',
+    meaning: 'The address to listen on. `HOSTNAME` is not read: containers set it.',
+  }),
+  nodeEnv: option({
+    env: 'NODE_ENV',
+    parse: kind.mode,
+    default: () => 'development' as const,
+    shown: '`development`',
+    meaning: '`production` turns on the refusals of production. Anything else counts as development.',
+  }),
+  logLevel: option({
+    env: 'LOG_LEVEL',
+    parse: kind.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    default: () => 'info' as const,
+    shown: '`info`',
+    meaning:
+      '`trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`. JSON lines in production, pretty in development.',
+  }),
+  allowedOrigins: option<readonly string[] | 'localhost'>({
+    env: 'ALLOWED_ORIGINS',
+    parse: kind.origins,
+    default: ({ mode }) => (mode === 'production' ? Object.freeze([]) : 'localhost'),
+    shown: 'none, in development any localhost origin',
+    meaning: 'Browser origins that may connect: exact, comma-separated, like `https://app.example.com`.',
+    production: {
+      rule: 'a wildcard origin, or `localhost` for all of them',
+      refuse: (origins) =>
+        origins === 'localhost' || origins.includes('*')
+          ? 'production wants each origin by its name, like https://app.example.com'
+          : undefined,
+    },
+  }),
+  trustProxy: count('TRUST_PROXY', [0, 16], 0, 'How many proxies in front are believed about `X-Forwarded-For`.'),
+  jwtSecrets: option<readonly string[]>({
+    env: 'JWT_SECRET',
+    aliases: ['NEXTAUTH_SECRET', 'AUTH_SECRET'],
+    parse: kind.list(kind.line),
+    default: () => Object.freeze([]),
+    shown: 'none, in development generated and kept in the data folder',
+    meaning: 'The secret shared with whoever signs tokens. Comma-separated for rotation: any of them is accepted.',
+    secret: true,
+    production: {
+      rule: 'a secret of less than 32 bytes, or one out of an example',
+      refuse: (secrets) =>
+        weakest(secrets, (secret) => {
+          const bytes = Buffer.byteLength(secret)
+          if (bytes < 32) return `has ${bytes} bytes; production wants a generated one of 32 or more`
+          return isPlaceholder(secret) ? 'can be guessed; production wants a generated one' : undefined
+        }),
+    },
+  }),
+  jwtPublicKey: optional({
+    env: 'JWT_PUBLIC_KEY',
+    parse: kind.publicKey,
+    meaning: "The public key of whoever signs tokens (RS, ES or EdDSA): PEM, or a file's path.",
+    // Not a secret, but what is pasted here by mistake may be.
+    secret: true,
+  }),
+  jwksUrl: optional({
+    env: 'JWKS_URL',
+    parse: kind.httpUrl,
+    meaning: 'Where the public keys of Clerk, Auth0 and the like are fetched.',
+  }),
+  jwtIssuer: optional({ env: 'JWT_ISSUER', parse: kind.line, meaning: 'Checked against `iss` when set.' }),
+  jwtAudience: optional({ env: 'JWT_AUDIENCE', parse: kind.line, meaning: 'Checked against `aud` when set.' }),
+  nextAuth: option({
+    env: 'NEXTAUTH',
+    parse: kind.flag,
+    default: ({ isSet }) => isSet('NEXTAUTH_SECRET') || isSet('AUTH_SECRET'),
+    shown: 'on when `NEXTAUTH_SECRET` or `AUTH_SECRET` is set',
+    meaning: 'Accept the encrypted session tokens of NextAuth v4 and Auth.js v5, as token or as cookie.',
+  }),
+  insecureIdentity: option({
+    env: 'INSECURE_IDENTITY',
+    parse: kind.flag,
+    default: () => false,
+    shown: '`false`',
+    meaning: 'Believe a user id that nobody verified, as older clients send it.',
+    later: true,
+    production: {
+      rule: 'an identity that nobody verified',
+      refuse: (insecure) => (insecure ? 'production believes verified tokens only; leave it unset' : undefined),
+    },
+  }),
+  apiKeys: option<readonly string[]>({
+    env: 'API_KEYS',
+    parse: kind.list(kind.line),
+    default: () => Object.freeze([]),
+    shown: 'none: the service API is closed, in development open to callers on this computer',
+    meaning: 'Keys of the service API, comma-separated.',
+    secret: true,
+    production: {
+      rule: 'an API key of less than 24 characters',
+      refuse: (keys) =>
+        weakest(keys, (key) =>
+          key.length < 24 ? `has ${key.length} characters; production wants 24 or more` : undefined,
+        ),
+    },
+  }),
+  access: option<'open' | 'claims' | 'members' | 'webhook'>({
+    env: 'ACCESS',
+    parse: kind.oneOf('open', 'claims', 'members', 'webhook'),
+    default: () => 'open',
+    shown: 'none, it must be set; in development `open`',
+    meaning: 'Who may do what: `open`, `claims`, `members` (not yet), `webhook` (not yet). See Access.',
+    laterFor: (policy) =>
+      policy === 'members' || policy === 'webhook'
+        ? `ACCESS=${policy} is not served by this version yet; give open or claims`
+        : undefined,
+    production: {
+      rule: 'no choice of an access policy',
+      refuse: (_policy, isSet) =>
+        isSet ? undefined : 'production wants a choice; give claims, or open if every identity may edit everything',
+    },
+  }),
+  accessWebhookUrl: optional({
+    env: 'ACCESS_WEBHOOK_URL',
+    parse: kind.httpUrl,
+    meaning: 'Asked `POST { identity, channel }`, answers `{ role }` or 403, within 2 s; cached for 30 s.',
+    later: true,
+  }),
+  accessWebhookSecret: optional({
+    env: 'ACCESS_WEBHOOK_SECRET',
+    parse: kind.line,
+    meaning: 'Signs what the webhook is asked, with HMAC-SHA256.',
+    secret: true,
+    later: true,
+  }),
+  databaseUrl: option({
+    env: 'DATABASE_URL',
+    parse: kind.databaseUrl,
+    default: () => 'sqlite:./data/convene.db',
+    shown: '`sqlite:./data/convene.db`',
+    meaning: '`sqlite:<path>`, `sqlite::memory:`, or `postgres://…` (not yet).',
+    // An address of Postgres holds its password.
+    secret: true,
+    laterFor: (url) =>
+      url.startsWith('sqlite:')
+        ? undefined
+        : 'DATABASE_URL=postgres://… is not served by this version yet; give sqlite:<path>',
+  }),
+  sqliteSynchronous: option({
+    env: 'SQLITE_SYNCHRONOUS',
+    parse: kind.oneOf('normal', 'full'),
+    default: () => 'normal' as const,
+    shown: '`normal`',
+    meaning: '`full` also keeps the last moments before a power cut, and is slower.',
+  }),
+  redisUrl: optional({
+    env: 'REDIS_URL',
+    compose: ({ UPSTASH_REDIS_REST_URL: restUrl, UPSTASH_REDIS_REST_TOKEN: restToken }) =>
+      restUrl || restToken
+        ? {
+            name: restUrl ? 'UPSTASH_REDIS_REST_URL' : 'UPSTASH_REDIS_REST_TOKEN',
+            value: { restUrl, restToken } satisfies kind.UpstashAccess,
+          }
+        : undefined,
+    parse: kind.redisUrl,
+    meaning:
+      'Joins several nodes; unset, this one is alone. Or `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, read as `rediss://default:<token>@<host>:6379`.',
+    secret: true,
+    later: true,
+  }),
+  redisPrefix: option({
+    env: 'REDIS_PREFIX',
+    parse: kind.textLike(/^[A-Za-z0-9_.:-]{1,64}$/, 'give 1 to 64 letters, digits and _ . : -'),
+    default: () => 'convene',
+    shown: '`convene`',
+    meaning: 'Begins every Redis key and channel.',
+    later: true,
+  }),
+  serverId: option({
+    env: 'SERVER_ID',
+    parse: kind.textLike(/^[A-Za-z0-9_.:-]{1,64}$/, 'give 1 to 64 letters, digits and _ . : -'),
+    default: () => randomBytes(6).toString('hex'),
+    shown: 'random',
+    meaning: 'The name of this instance to clients, in logs and in metrics.',
+  }),
+  transports: option({
+    env: 'TRANSPORTS',
+    parse: kind.nonEmpty(kind.list(kind.oneOf('websocket', 'polling'))),
+    default: () => Object.freeze(['websocket', 'polling'] as const),
+    shown: '`websocket,polling`',
+    meaning: 'What Socket.IO clients may connect with.',
+  }),
+  events: option<readonly string[]>({
+    env: 'EVENTS',
+    parse: kind.list(kind.eventName),
+    default: () => Object.freeze([]),
+    shown: '',
+    meaning: 'Names of your own facts, comma-separated, like `card:move,poll:vote`.',
+  }),
+  eventsKept: count('EVENTS_KEPT', [0, 1e9], 10_000, 'So many facts of each channel are kept at least.'),
+  eventsKeptDays: count('EVENTS_KEPT_DAYS', [0, 100 * YEAR_OF_DAYS], 7, 'For so many days a fact is kept at least.'),
+  headCheckMs: notYet(
+    count('HEAD_CHECK_MS', [100, MINUTE_MS], 2000, 'How often a node looks in the store for facts it was not told.'),
+  ),
+  presenceGraceMs: notYet(
+    count('PRESENCE_GRACE_MS', [0, 10 * MINUTE_MS], 5000, 'How long a lost session still counts as present.'),
+  ),
+  pingIntervalMs: count('PING_INTERVAL_MS', [50, 2 * MINUTE_MS], 25_000, 'Between two heartbeats of a client.'),
+  pingTimeoutMs: count(
+    'PING_TIMEOUT_MS',
+    [50, 2 * MINUTE_MS],
+    20_000,
+    'A heartbeat unanswered for so long is a lost client.',
+  ),
+  connectTimeoutMs: count(
+    'CONNECT_TIMEOUT_MS',
+    [50, MINUTE_MS],
+    5000,
+    'A connection must have shown its token by then.',
+  ),
+  drainMs: count(
+    'DRAIN_MS',
+    [0, 10 * MINUTE_MS],
+    10_000,
+    'How long a stopping server lets its clients move elsewhere.',
+  ),
+  maxMessageBytes: count('MAX_MESSAGE_BYTES', [1024, 16 * MIB], 65_536, 'The largest message a client may send.'),
+  maxOutboundBytes: count(
+    'MAX_OUTBOUND_BYTES',
+    [1024, 256 * MIB],
+    MIB,
+    'What may wait for one session; one that reads slower is cut.',
+  ),
+  maxChannels: count('MAX_CHANNELS', [1, 10_000], 100, 'Channels one session may join.'),
+  maxCatchUp: count('MAX_CATCH_UP', [0, 100_000], 1000, 'Facts one join may bring.'),
+  maxConnectionsPerUser: count('MAX_CONNECTIONS_PER_USER', [1, 100_000], 50, 'Sessions of one person, on all nodes.'),
+  rateFactsPerSecond: count('RATE_FACTS_PER_SECOND', [1, 100_000], 50, 'Facts from one session; bursts of twice that.'),
+  rateSignalsPerSecond: notYet(
+    count('RATE_SIGNALS_PER_SECOND', [1, 100_000], 120, 'Signals from one session; bursts of twice that.'),
+  ),
+  rateConnectionsPerMinute: count(
+    'RATE_CONNECTIONS_PER_MINUTE',
+    [1, 10_000_000],
+    600,
+    'New connections from one address.',
+  ),
+  metricsPort: optional({
+    env: 'METRICS_PORT',
+    parse: kind.wholeNumber(0, 65_535),
+    meaning: 'Serve `/metrics` on this port too, without a key.',
+  }),
+  demo: option({
+    env: 'DEMO',
+    parse: kind.flag,
+    default: ({ mode }) => mode !== 'production',
+    shown: '`false`, in development `true`',
+    meaning: 'The demo page at `/`, with links that sign two people in.',
+    production: {
+      rule: 'the demo, which gives a token to anybody who asks',
+      refuse: (demo) => (demo ? 'the demo gives a token to anybody who asks; leave it unset in production' : undefined),
+    },
+  }),
+}
+
+/** What a server was told, checked and complete. */
+export type Options = Values<typeof OPTIONS>

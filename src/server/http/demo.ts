@@ -1,0 +1,40 @@
+import { join } from 'node:path'
+import express, { Router } from 'express'
+import jwt from 'jsonwebtoken'
+import { z } from 'zod'
+import { ConveneError, parseBody } from '../../protocol/errors.ts'
+import { isLoopback } from './keys.ts'
+
+const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
+const person = z.object({ id: z.string().regex(/^[a-z0-9-]{1,32}$/), name: z.string().min(1).max(64) })
+
+/** The demo page at `/`, and tokens for its people. Only in development, only for this computer. */
+export function demoRoutes(root: string, secret: string | undefined): Router {
+  const router = Router()
+
+  router.get('/', (request, response, next) => {
+    if (!request.accepts(['json', 'html']) || request.accepts(['json', 'html']) === 'json') next()
+    else response.sendFile(join(root, 'demo', 'index.html'))
+  })
+  router.get('/demo/socket.io.js', (_request, response) => {
+    response.sendFile(join(root, 'node_modules', 'socket.io-client', 'dist', 'socket.io.min.js'))
+  })
+  router.use('/demo', express.static(join(root, 'demo'), { index: false }))
+
+  router.post('/demo/token', (request, response) => {
+    // The name of the host as well: a page elsewhere may call itself by a name that leads here.
+    if (!isLoopback(request) || !LOCAL_HOST.test(request.get('host') ?? '')) {
+      throw new ConveneError('forbidden', 'The demo gives tokens to this computer only; open it as http://localhost')
+    }
+    if (secret === undefined) {
+      throw new ConveneError(
+        'not_found',
+        'The demo cannot sign tokens: this server verifies with a public key. Set JWT_SECRET as well',
+      )
+    }
+    const { id, name } = parseBody(person, request.body, 'person')
+    response.json({ token: jwt.sign({ sub: id, name }, secret, { algorithm: 'HS256', expiresIn: '1h' }) })
+  })
+
+  return router
+}

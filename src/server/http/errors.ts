@@ -1,0 +1,49 @@
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
+import { ConveneError, ERRORS, type ErrorCode } from '../../protocol/errors.ts'
+import type { Logger } from '../observe/logger.ts'
+
+// body-parser says what was wrong by a word of its own.
+const BODY_ERRORS: Record<string, { code: ErrorCode; message: string }> = {
+  'entity.parse.failed': { code: 'invalid', message: 'The body is not JSON' },
+  'entity.too.large': { code: 'too_large', message: 'The body is over 100 kB' },
+  'encoding.unsupported': { code: 'invalid', message: 'The body has a content encoding that is not supported' },
+  'charset.unsupported': { code: 'invalid', message: 'The body has a charset that is not supported; use UTF-8' },
+}
+
+/** Answers an error of the catalogue: `{ success: false, error: { code, message, … } }`. */
+export function sendError(response: Response, error: ConveneError): void {
+  const body = error.toBody()
+  if (body.retryAfterMs !== undefined) response.set('Retry-After', String(Math.ceil(body.retryAfterMs / 1000)))
+  response.status(ERRORS[error.code].http ?? 500).json({ success: false, error: body })
+}
+
+export const notFound: RequestHandler = (request) => {
+  throw new ConveneError('not_found', `There is no ${request.method} ${request.path.slice(0, 200)}`)
+}
+
+/** [API3] Every error as JSON, in the catalogue's words; the cause of an unknown one is only logged. */
+export function errorHandler(logger: Logger): ErrorRequestHandler {
+  return (thrown: unknown, request, response, next) => {
+    if (response.headersSent) {
+      next(thrown)
+      return
+    }
+    sendError(response, errorOf(thrown, logger, request.method))
+  }
+}
+
+function errorOf(thrown: unknown, logger: Logger, method: string): ConveneError {
+  if (thrown instanceof ConveneError) {
+    if (thrown.code === 'unavailable') logger.error({ err: thrown.cause }, 'the store cannot be reached')
+    return thrown
+  }
+  const { type, status } = (thrown ?? {}) as { type?: string; status?: number }
+  const known = type === undefined ? undefined : BODY_ERRORS[type]
+  if (known) return new ConveneError(known.code, known.message)
+  // Express says with a status that the request itself was wrong, a broken percent-encoding say.
+  if (status !== undefined && status >= 400 && status < 500) {
+    return new ConveneError('invalid', 'The request could not be read')
+  }
+  logger.error({ err: thrown, method }, 'an HTTP request failed')
+  return new ConveneError('internal', 'Something went wrong here; it was logged. Try again')
+}

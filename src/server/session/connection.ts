@@ -1,0 +1,27 @@
+import type { Envelope } from '../../protocol/envelope.ts'
+import type { ConveneError } from '../../protocol/errors.ts'
+
+/** A fact on its way out; `as` makes each wire form once, however many connections take it. */
+export interface Outgoing {
+  readonly fact: Envelope
+  as<Form>(encode: (fact: Envelope) => Form): Form
+}
+
+/** One pipe to one client, as every transport gives it. Nothing here throws; a closed one ignores what comes. */
+export interface Connection {
+  readonly id: string
+  /** The client's address, as far as the proxies in front are believed. */
+  readonly address: string
+  /** Emits something that is not a fact. */
+  send(event: string, body: unknown): void
+  deliver(facts: readonly Outgoing[]): void
+  /** The session became, or is no longer, a member of a channel. */
+  entered(channel: string): void
+  exited(channel: string): void
+  /** Says why and closes: so that the client comes back by itself when the error is retryable, and stays away when not. */
+  close(reason: ConveneError): void
+  /** Closes so that the client comes back by itself, without a word. */
+  reset(): void
+  /** Lets go of the client at once: nothing that waits for it is sent any more. */
+  cut(): void
+}

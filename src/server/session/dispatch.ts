@@ -1,0 +1,136 @@
+import { kindOf } from '../../protocol/channel.ts'
+import type { ClientEvent } from '../../protocol/client-events.ts'
+import { ConveneError, type ErrorBody, parseBody } from '../../protocol/errors.ts'
+import { allows, type Role } from '../../protocol/roles.ts'
+import type { AccessPolicy } from '../access/policy.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import { inLane } from './lane.ts'
+import type { Session } from './session.ts'
+
+/** What a handler answers. `afterwards` runs when the reply has been sent. */
+export interface Answer<R = object> {
+  readonly reply: R
+  readonly afterwards?: () => void
+}
+
+/** Serves one event. `role` is the session's in the channel of the body. */
+export type Handler<B = unknown, R = object> = (session: Session, body: B, role: Role) => Answer<R> | Promise<Answer<R>>
+
+/** Sends a reply to the one who asked, where the client gave a way to. */
+export type Reply = (reply: { ok: true } | { ok: false; error: ErrorBody }) => void
+
+export interface DispatchOptions {
+  readonly events: ReadonlyMap<string, ClientEvent>
+  readonly handlers: ReadonlyMap<string, Handler>
+  readonly access: AccessPolicy
+  readonly maxChannels: number
+  readonly logger: Logger
+  readonly metrics: Metrics
+}
+
+/** A body as far as this room looks into it. */
+interface Addressed {
+  readonly channel?: string
+  readonly operationId?: string
+}
+
+/** Leads each request to its handler: known? not too many? well-formed? allowed? And its answer back. */
+export class Dispatch {
+  readonly #options: DispatchOptions
+  #underWay = 0
+  #whenIdle: (() => void)[] = []
+
+  constructor(options: DispatchOptions) {
+    this.#options = options
+  }
+
+  /** Serves one request from beginning to end. Never rejects. A body that could not be read comes as its error. */
+  async serve(session: Session, name: unknown, body: unknown, reply: Reply | undefined): Promise<void> {
+    const { metrics } = this.#options
+    const known = typeof name === 'string' && this.#options.handlers.has(name)
+    const stop = known ? metrics.replySeconds.startTimer({ event: name }) : undefined
+    this.#underWay++
+    try {
+      const answer = await this.#answer(session, name, body)
+      if (session.closed) return
+      if (reply) reply({ ok: true, ...answer.reply })
+      else if (name === 'ping') session.send('pong', answer.reply)
+      answer.afterwards?.()
+    } catch (thrown) {
+      const error = this.#errorOf(thrown, session, name)
+      metrics.refused.inc({ code: error.code })
+      if (reply) reply({ ok: false, error: error.toBody() })
+      else session.send('error', { ...error.toBody(), event: String(name), ...operationIdOf(body) })
+    } finally {
+      stop?.()
+      if (--this.#underWay === 0) for (const idle of this.#whenIdle.splice(0)) idle()
+    }
+  }
+
+  /** Resolves when no request is being served. */
+  async idle(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
+  }
+
+  #answer(session: Session, name: unknown, body: unknown): Answer | Promise<Answer> {
+    const event = typeof name === 'string' ? this.#options.events.get(name) : undefined
+    const handler = typeof name === 'string' ? this.#options.handlers.get(name) : undefined
+    if (name === 'ping' || event?.kind === 'signal') session.signalRate.take('signals')
+    else session.factRate.take('requests')
+    if (body instanceof ConveneError) throw body
+    if (typeof name !== 'string' || !event || !handler) {
+      throw new ConveneError(
+        'unknown_event',
+        `There is no event ${JSON.stringify(name)?.slice(0, 80)}; see the protocol, or declare it with EVENTS`,
+      )
+    }
+    const parsed = parseBody(event.body, body, name) as Addressed
+    const { channel } = parsed
+    if (channel === undefined) return handler(session, parsed, 'viewer')
+    const changesMembership = name === 'channel:join' || name === 'channel:leave'
+    return inLane(session, channel, changesMembership, () =>
+      event.joined
+        ? handler(session, parsed, roleIn(session, channel, event))
+        : this.#enter(session, channel, event, (role) => handler(session, parsed, role)),
+    )
+  }
+
+  /** Asks whether a session may enter a channel, and sees that it does not enter too many. */
+  async #enter(session: Session, channel: string, event: ClientEvent, serve: (role: Role) => Answer | Promise<Answer>) {
+    const { access, maxChannels } = this.#options
+    const entered = new Set([...session.channels, ...session.lanes.keys()].filter((name) => kindOf(name) !== 'user'))
+    if (kindOf(channel) !== 'user' && entered.add(channel).size > maxChannels) {
+      throw new ConveneError('too_many', `A session may join at most ${maxChannels} channels; leave one first`)
+    }
+    const role = await access.role(session.identity, channel)
+    if (!role || (event.needs && !allows(role, event.needs))) throw forbidden(channel, event, role)
+    return serve(role)
+  }
+
+  #errorOf(thrown: unknown, session: Session, event: unknown): ConveneError {
+    const known = thrown instanceof ConveneError
+    if (!known || thrown.code === 'unavailable') {
+      const where = { session: session.id, user: session.author.id, event: String(event).slice(0, 80) }
+      this.#options.logger.error({ err: known ? thrown.cause : thrown, ...where }, 'a request failed')
+    }
+    return known ? thrown : new ConveneError('internal', 'Something went wrong here; it was logged. Try again')
+  }
+}
+
+function roleIn(session: Session, channel: string, event: ClientEvent): Role {
+  const role = session.role(channel)
+  if (!role) throw new ConveneError('not_joined', `Join ${channel} first, with channel:join`)
+  if (event.needs && !allows(role, event.needs)) throw forbidden(channel, event, role)
+  return role
+}
+
+function forbidden(channel: string, event: ClientEvent, role: Role | null): ConveneError {
+  const has = role ? `you are ${role} there` : 'you have none there'
+  return new ConveneError('forbidden', `This needs the right to ${event.needs} in ${channel}; ${has}`)
+}
+
+function operationIdOf(body: unknown): { operationId?: string } {
+  const operationId = typeof body === 'object' && body !== null && (body as Addressed).operationId
+  return typeof operationId === 'string' ? { operationId: operationId.slice(0, 128) } : {}
+}

@@ -1,0 +1,29 @@
+import { ConveneError } from '../../protocol/errors.ts'
+
+/** A token bucket: so many a second, and twice as many at once after a rest. */
+export class Rate {
+  readonly #perSecond: number
+  readonly #burst: number
+  #tokens: number
+  #at = performance.now()
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond
+    this.#burst = perSecond * 2
+    this.#tokens = this.#burst
+  }
+
+  /** @throws ConveneError `rate_limited`, with the time until one more is allowed */
+  take(what: string): void {
+    const now = performance.now()
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#perSecond)
+    this.#at = now
+    if (this.#tokens < 1) {
+      const retryAfterMs = Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000)
+      throw new ConveneError('rate_limited', `At most ${this.#perSecond} ${what} a second; try again later`, {
+        retryAfterMs,
+      })
+    }
+    this.#tokens--
+  }
+}

@@ -1,0 +1,87 @@
+import type { Author } from '../../protocol/envelope.ts'
+import type { Role } from '../../protocol/roles.ts'
+import type { Verified } from '../auth/authenticator.ts'
+import type { Identity } from '../auth/identity.ts'
+import type { Connection, Outgoing } from './connection.ts'
+import { Rate } from './limits.ts'
+
+export interface SessionRates {
+  readonly factsPerSecond: number
+  readonly signalsPerSecond: number
+}
+
+/** One verified identity on one connection. */
+export class Session {
+  readonly id: string
+  readonly connection: Connection
+  /** [CON3] How others see this person; nothing a client sends changes it. */
+  readonly author: Author
+  readonly factRate: Rate
+  readonly signalRate: Rate
+  /** Requests that change a membership, by channel: what comes after one waits for it [REQ5]. */
+  readonly lanes = new Map<string, Promise<unknown>>()
+  readonly #roles = new Map<string, Role>()
+  #verified: Verified
+  #closed = false
+
+  constructor(connection: Connection, verified: Verified, rates: SessionRates) {
+    const { id, name, image } = verified.identity
+    this.id = connection.id
+    this.connection = connection
+    this.author = { id, ...(name !== undefined && { name }), ...(image !== undefined && { image }) }
+    this.factRate = new Rate(rates.factsPerSecond)
+    this.signalRate = new Rate(rates.signalsPerSecond)
+    this.#verified = verified
+  }
+
+  get identity(): Identity {
+    return this.#verified.identity
+  }
+
+  /** When its token ends, in ms since 1970. */
+  get expiresAt(): number {
+    return this.#verified.expiresAt
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Channels it is joined to. */
+  get channels(): string[] {
+    return [...this.#roles.keys()]
+  }
+
+  role(channel: string): Role | undefined {
+    return this.#roles.get(channel)
+  }
+
+  enter(channel: string, role: Role): void {
+    const isNew = !this.#roles.has(channel)
+    this.#roles.set(channel, role)
+    if (isNew) this.connection.entered(channel)
+  }
+
+  exit(channel: string): void {
+    if (this.#roles.delete(channel)) this.connection.exited(channel)
+  }
+
+  /** Goes on under a newer token of the same person. */
+  renew(verified: Verified): void {
+    this.#verified = verified
+  }
+
+  send(event: string, body: unknown): void {
+    if (!this.#closed) this.connection.send(event, body)
+  }
+
+  deliver(facts: readonly Outgoing[]): void {
+    if (!this.#closed) this.connection.deliver(facts)
+  }
+
+  /** To be called once, by `Sessions`. */
+  end(): void {
+    this.#closed = true
+    this.#roles.clear()
+  }
+}

@@ -1,0 +1,56 @@
+interface Waiting<T, R> {
+  readonly item: T
+  readonly resolve: (result: R) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** What became of one item of a batch: one that fails does not fail its neighbours. */
+export type Outcome<R> = { readonly ok: R } | { readonly error: Error }
+
+/**
+ * Puts whatever waits into the next transaction: the items of one turn of the event loop,
+ * or all that came while the last transaction ran, share the price of one commit.
+ */
+export class GroupCommit<T, R> {
+  readonly #commit: (items: T[]) => Outcome<R>[] | Promise<Outcome<R>[]>
+  readonly #maxBatch: number
+  #waiting: Waiting<T, R>[] = []
+  #running: Promise<void> | undefined
+
+  /** `commit` gives one outcome an item, in order; when it throws, nothing of the batch was stored. */
+  constructor(commit: (items: T[]) => Outcome<R>[] | Promise<Outcome<R>[]>, maxBatch: number) {
+    this.#commit = commit
+    this.#maxBatch = maxBatch
+  }
+
+  push(item: T): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, resolve, reject })
+      this.#running ??= this.#run()
+    })
+  }
+
+  /** Resolves when everything pushed so far has been committed or refused. */
+  async settled(): Promise<void> {
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    // The end of the turn, so that all that came in it is there.
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, this.#maxBatch)
+      try {
+        const outcomes = await this.#commit(batch.map(({ item }) => item))
+        batch.forEach(({ resolve, reject }, i) => {
+          const outcome = outcomes[i] as Outcome<R>
+          if ('ok' in outcome) resolve(outcome.ok)
+          else reject(outcome.error)
+        })
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#running = undefined
+  }
+}

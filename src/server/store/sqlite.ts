@@ -1,0 +1,140 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Kysely, SqliteDialect, sql } from 'kysely'
+import Database from 'libsql'
+import { ConveneError } from '../../protocol/errors.ts'
+import { GroupCommit } from './group-commit.ts'
+import { beginLog, logState, readLog } from './logs.ts'
+import { migrate } from './migrations/migrate.ts'
+import { type Retention, trimLogs } from './retention.ts'
+import { createSqliteAppend, newEpoch } from './sqlite-append.ts'
+import { holdSqliteFile, type SqliteGuard } from './sqlite-guard.ts'
+import type { FactDraft, LogState, Store, Stored, Stretch } from './store.ts'
+import type { Tables } from './tables.ts'
+
+export interface SqliteOptions {
+  /** A file's path, made with its folder when missing, or `:memory:`. */
+  readonly file: string
+  /** `full` survives a power loss as well as a crash, for an fsync a commit. */
+  readonly synchronous: 'normal' | 'full'
+  readonly retention: Retention
+  /** How long to wait for a server that is just leaving the same file. */
+  readonly waitMs?: number
+}
+
+const MAX_BATCH = 500
+
+/** @throws Error when the file cannot be opened, is held by another process, or was made by a newer version */
+export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
+  const inMemory = options.file === ':memory:'
+  if (!inMemory) mkdirSync(dirname(options.file), { recursive: true })
+  const guard = inMemory ? undefined : holdSqliteFile(options.file, options.waitMs ?? 5000)
+  try {
+    const database = new Database(options.file)
+    database.pragma('journal_mode = WAL')
+    database.pragma(`synchronous = ${options.synchronous}`)
+    const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
+    await migrate(db as Kysely<unknown>)
+    const facts = await countFacts(db)
+    if (guard && facts < guard.mark) await renewEpochs(db)
+    return new SqliteStore(database, db, guard, facts, options.retention)
+  } catch (error) {
+    guard?.release()
+    throw error
+  }
+}
+
+/** [SEQ5] A log that was restored is not the same log any more: positions in it must not be believed. */
+async function renewEpochs(db: Kysely<Tables>): Promise<void> {
+  await db.updateTable('channels').set({ epoch: sql`lower(hex(randomblob(8)))` }).execute()
+}
+
+async function countFacts(db: Kysely<Tables>): Promise<number> {
+  const row = await db
+    .selectFrom('channels')
+    .select((eb) => eb.fn.sum<number>('head').as('facts'))
+    .executeTakeFirst()
+  return row?.facts ?? 0
+}
+
+class SqliteStore implements Store {
+  readonly #db: Kysely<Tables>
+  readonly #appends: GroupCommit<FactDraft, Stored>
+  readonly #guard: SqliteGuard | undefined
+  readonly #retention: Retention
+  #facts: number
+
+  constructor(
+    database: Database.Database,
+    db: Kysely<Tables>,
+    guard: SqliteGuard | undefined,
+    facts: number,
+    retention: Retention,
+  ) {
+    this.#db = db
+    this.#guard = guard
+    this.#facts = facts
+    this.#retention = retention
+    const append = createSqliteAppend(database)
+    this.#appends = new GroupCommit((drafts) => {
+      const outcomes = reached(() => append(drafts))
+      this.#facts += outcomes.filter((outcome) => 'ok' in outcome && !outcome.ok.duplicate).length
+      this.#guard?.remember(this.#facts)
+      return outcomes
+    }, MAX_BATCH)
+  }
+
+  append(draft: FactDraft): Promise<Stored> {
+    return this.#appends.push(draft)
+  }
+
+  async open(channel: string): Promise<LogState> {
+    return this.#read(async () => {
+      const log = await logState(this.#db, channel)
+      if (log) return log
+      await beginLog(this.#db, channel, newEpoch())
+      return (await logState(this.#db, channel)) as LogState
+    })
+  }
+
+  async head(channel: string): Promise<number> {
+    return this.#read(async () => (await logState(this.#db, channel))?.head ?? 0)
+  }
+
+  async read(channel: string, stretch: Stretch) {
+    return this.#read(() => readLog(this.#db, channel, stretch))
+  }
+
+  async trim(): Promise<number> {
+    return this.#read(() => trimLogs(this.#db, this.#retention))
+  }
+
+  async ping(): Promise<void> {
+    await this.#read(() => sql`select 1`.execute(this.#db))
+  }
+
+  async close(): Promise<void> {
+    await this.#appends.settled()
+    await this.#db.destroy()
+    this.#guard?.release()
+  }
+
+  async #read<T>(query: () => Promise<T>): Promise<T> {
+    await this.#appends.settled()
+    return query().catch((error: unknown) => {
+      throw unavailable(error)
+    })
+  }
+}
+
+function reached<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw unavailable(error)
+  }
+}
+
+function unavailable(cause: unknown): ConveneError {
+  return new ConveneError('unavailable', 'The store cannot be reached; nothing was stored, try again', { cause })
+}

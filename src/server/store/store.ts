@@ -1,0 +1,60 @@
+import type { Author, Envelope } from '../../protocol/envelope.ts'
+
+/** A fact before it has a place in its channel's log. */
+export interface FactDraft {
+  readonly channel: string
+  readonly type: string
+  readonly operationId: string
+  readonly user: Author | null
+  readonly payload: Record<string, unknown>
+  /** When it happened, in ms since 1970; the moment of storing unless given. */
+  readonly timestamp?: number | undefined
+}
+
+/** Where a fact stands in its channel's log. `duplicate`: it stood there before. */
+export interface Stored {
+  readonly epoch: string
+  readonly seq: number
+  readonly timestamp: number
+  readonly duplicate: boolean
+}
+
+/** A channel's log in one line: its last seq (0 when empty) and the oldest that is still held. */
+export interface LogState {
+  readonly epoch: string
+  readonly head: number
+  readonly floor: number
+}
+
+/** A stretch of a log: `after < seq < before`, the first `limit` of it, or the last when `newest`. */
+export interface Stretch {
+  readonly after?: number | undefined
+  readonly before?: number | undefined
+  readonly limit: number
+  readonly newest?: boolean | undefined
+}
+
+/**
+ * What is kept. The only authority on order: a fact's seq is given in the transaction that stores it.
+ * Calls take effect in the order they were made: a read sees every append called before it.
+ * When the database cannot be reached, calls fail with the error `unavailable`.
+ */
+export interface Store {
+  /**
+   * Stores a fact once [OP1] and numbers it [SEQ1]; resolved means durable [SEQ2].
+   * @throws ConveneError `operation_mismatch` [OP2], `unavailable`
+   */
+  append(draft: FactDraft): Promise<Stored>
+  /** A channel's log, begun if there is none yet: a position is usable even where nothing has happened [JOIN3]. */
+  open(channel: string): Promise<LogState>
+  /** A channel's last seq; 0 when it has no log. Begins none. */
+  head(channel: string): Promise<number>
+  /** Facts of a log, oldest first. */
+  read(channel: string, stretch: Stretch): Promise<Envelope[]>
+  /** Lets go of facts that are both beyond the number and older than the days to keep [SEQ6]. Resolves to how many. */
+  trim(): Promise<number>
+  /** Resolves when the database answers. */
+  ping(): Promise<void>
+  /** Stores what is still waiting, then lets the database go. */
+  close(): Promise<void>
+}

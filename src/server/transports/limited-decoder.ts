@@ -1,0 +1,93 @@
+import { Decoder } from 'socket.io-parser'
+import { ConveneError } from '../../protocol/errors.ts'
+import { MAX_DEPTH } from '../../protocol/limits.ts'
+
+// Room for a token of 16 KiB and what belongs to it.
+const MAX_CONNECT_LENGTH = 32_768
+const EVENT = /^2(\d*)\["((?:[^"\\]|\\.){1,128})"/
+
+/**
+ * A Socket.IO decoder for clients that are not to be trusted. It throws, which closes the connection, on binary packets,
+ * a second CONNECT and what is not a packet at all. An event that is too large or too deep is not even parsed: it passes
+ * with the error in place of its body, so that the connection stays open.
+ */
+export function limitedDecoder(maxMessageBytes: number): typeof Decoder {
+  return class LimitedDecoder extends Decoder {
+    #connects = 0
+
+    override add(packet: unknown): void {
+      if (typeof packet !== 'string') throw new Error('binary packets are not accepted')
+      const type = packet[0]
+      if (type === '0') {
+        // A second one would run authentication again and deliver everything twice.
+        if (++this.#connects > 1) throw new Error('a connection has one CONNECT')
+        if (packet.length > MAX_CONNECT_LENGTH) throw new Error('the CONNECT packet is too large')
+        if (isDeeper(packet, MAX_DEPTH)) throw new Error('the CONNECT packet is nested too deeply')
+      } else if (type === '2') {
+        const error = this.#unreadable(packet)
+        if (error) {
+          this.#refuse(packet, error)
+          return
+        }
+      } else if (type !== '1') {
+        // The server asks for no acknowledgements, so none can come.
+        throw new Error('only CONNECT, DISCONNECT and EVENT packets are accepted')
+      }
+      super.add(packet)
+    }
+
+    #unreadable(packet: string): ConveneError | undefined {
+      // A character is at most three bytes, so most packets need not be measured.
+      if (packet.length * 3 > maxMessageBytes) {
+        const head = EVENT.exec(packet)?.[0].length ?? 0
+        const bytes = Buffer.byteLength(packet) - head - 2
+        if (bytes > maxMessageBytes) {
+          return new ConveneError('too_large', `The body has ${bytes} bytes; at most ${maxMessageBytes} are accepted`)
+        }
+      }
+      // The body stands inside the packet's own array.
+      if (isDeeper(packet, MAX_DEPTH + 1)) {
+        return new ConveneError('invalid', `The body is nested deeper than ${MAX_DEPTH} levels`, {
+          details: [{ path: '', message: `expected at most ${MAX_DEPTH} levels of arrays and objects` }],
+        })
+      }
+      return undefined
+    }
+
+    #refuse(packet: string, error: ConveneError): void {
+      const [, id, name] = EVENT.exec(packet) ?? []
+      if (name === undefined) throw error
+      super.emitReserved('decoded', { type: 2, nsp: '/', data: [name, error], ...(id && { id: Number(id) }) })
+    }
+  }
+}
+
+/** Whether a JSON text has arrays and objects in more than so many levels, found without parsing it. */
+export function isDeeper(json: string, levels: number): boolean {
+  let depth = 0
+  for (let i = 0; i < json.length; i++) {
+    switch (json.charCodeAt(i)) {
+      case 0x22: // a string: to its end
+        i = endOfString(json, i)
+        break
+      case 0x5b: // [
+      case 0x7b: // {
+        if (++depth > levels) return true
+        break
+      case 0x5d: // ]
+      case 0x7d: // }
+        depth--
+        break
+    }
+  }
+  return false
+}
+
+function endOfString(json: string, start: number): number {
+  for (let end = json.indexOf('"', start + 1); end !== -1; end = json.indexOf('"', end + 1)) {
+    let backslashes = 0
+    while (json.charCodeAt(end - 1 - backslashes) === 0x5c) backslashes++
+    if (backslashes % 2 === 0) return end
+  }
+  return json.length
+}

@@ -1,0 +1,57 @@
+import type { Socket } from 'socket.io'
+import { type ConveneError, ERRORS } from '../../protocol/errors.ts'
+import type { Connection, Outgoing } from '../session/connection.ts'
+import { Outbox } from './outbox.ts'
+
+/** A Socket.IO client as the rest of the house sees it. */
+export class SocketIoConnection implements Connection {
+  readonly id: string
+  readonly address: string
+  readonly #socket: Socket
+  readonly #outbox: Outbox
+
+  constructor(socket: Socket, address: string, maxOutboundBytes: number, slow: () => void) {
+    this.id = socket.id
+    this.address = address
+    this.#socket = socket
+    this.#outbox = new Outbox(socket.conn, maxOutboundBytes, () => {
+      slow()
+      this.cut()
+    })
+  }
+
+  send(event: string, body: unknown): void {
+    if (this.#socket.connected) this.#socket.emit(event, body)
+  }
+
+  deliver(facts: readonly Outgoing[]): void {
+    if (this.#socket.connected) this.#outbox.deliver(facts)
+  }
+
+  /** [CH2] An embedding application's `io.to(channel)` reaches its members. */
+  entered(channel: string): void {
+    void this.#socket.join(channel)
+  }
+
+  exited(channel: string): void {
+    void this.#socket.leave(channel)
+  }
+
+  close(reason: ConveneError): void {
+    this.send('error', reason.toBody())
+    // A Socket.IO client comes back by itself only when the transport closed.
+    if (ERRORS[reason.code].retryable) this.reset()
+    else this.#socket.disconnect(true)
+  }
+
+  reset(): void {
+    this.#socket.conn.close()
+  }
+
+  // A polite close waits for what the client does not read.
+  cut(): void {
+    const transport = this.#socket.conn.transport as { socket?: { terminate?: () => void } }
+    if (transport.socket?.terminate) transport.socket.terminate()
+    else this.#socket.conn.close(true)
+  }
+}

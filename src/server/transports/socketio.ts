@@ -1,0 +1,141 @@
+import type { Server as HttpServer } from 'node:http'
+import { Server, type Socket } from 'socket.io'
+import { Encoder } from 'socket.io-parser'
+import { ConveneError } from '../../protocol/errors.ts'
+import type { Credentials, Verified } from '../auth/authenticator.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import type { Connection } from '../session/connection.ts'
+import type { Reply } from '../session/dispatch.ts'
+import type { Session } from '../session/session.ts'
+import type { Admission } from './admission.ts'
+import { clientAddress } from './client-address.ts'
+import { limitedDecoder } from './limited-decoder.ts'
+import { type AllowedOrigins, isOriginAllowed } from './origin.ts'
+import { SocketIoConnection } from './socketio-connection.ts'
+
+export interface SocketIoOptions {
+  readonly allowedOrigins: AllowedOrigins
+  readonly trustProxy: number
+  readonly transports: readonly ('websocket' | 'polling')[]
+  readonly pingIntervalMs: number
+  readonly pingTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly maxMessageBytes: number
+  readonly maxOutboundBytes: number
+  readonly admission: Admission
+  readonly logger: Logger
+  readonly metrics: Metrics
+  authenticate(credentials: Credentials): Promise<Verified>
+  /** Makes a session of a verified connection. @throws ConveneError `too_many` */
+  open(connection: Connection, verified: Verified): Session
+  /** The client has been told that it is connected. */
+  ready(session: Session): Promise<void>
+  serve(session: Session, event: unknown, body: unknown, reply: Reply | undefined): Promise<void>
+  close(session: Session): void
+}
+
+/** Serves Socket.IO clients on `/socket.io/` of an HTTP server. */
+export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Server {
+  const { logger, metrics } = options
+  const sessions = new WeakMap<Socket, Session>()
+  const io = new Server(http, {
+    serveClient: false,
+    destroyUpgrade: false, // other doors on this HTTP server take the upgrades of their own paths
+    transports: [...options.transports],
+    pingInterval: options.pingIntervalMs,
+    pingTimeout: options.pingTimeoutMs,
+    connectTimeout: options.connectTimeoutMs,
+    // What is a little too large is refused with a word; what is far too large closes the connection.
+    maxHttpBufferSize: options.maxMessageBytes * 4,
+    parser: { Encoder, Decoder: limitedDecoder(options.maxMessageBytes) },
+    cors: {
+      origin: (origin, callback) => callback(null, isOriginAllowed(origin, options.allowedOrigins)),
+      credentials: true,
+    },
+  })
+
+  async function admit(socket: Socket): Promise<void> {
+    const { headers } = socket.request
+    const address = clientAddress(socket.request, options.trustProxy)
+    const credentials = takeCredentials(socket, options.allowedOrigins)
+    await options.admission.check(address)
+    if (!isOriginAllowed(headers.origin, options.allowedOrigins)) {
+      throw new ConveneError('origin_not_allowed', 'Origin not allowed')
+    }
+    const verified = await options.authenticate(credentials)
+    if (socket.conn.readyState !== 'open') return
+    const connection = new SocketIoConnection(socket, address, options.maxOutboundBytes, () => {
+      metrics.refused.inc({ code: 'slow_consumer' })
+      logger.warn({ session: socket.id, user: verified.identity.id, address }, 'a session that does not read was cut')
+    })
+    const session = options.open(connection, verified)
+    sessions.set(socket, session)
+    // The connection may end before it is announced, so its end is what counts.
+    socket.conn.once('close', () => options.close(session))
+  }
+
+  io.use((socket, next) => {
+    admit(socket).then(
+      () => next(),
+      (thrown: unknown) => {
+        const error = refusalOf(thrown)
+        metrics.refusedConnections.inc({ code: error.code })
+        const address = clientAddress(socket.request, options.trustProxy)
+        const { origin } = socket.request.headers
+        if (error.code === 'internal') logger.error({ err: thrown }, 'a handshake failed')
+        else logger.info({ code: error.code, address, origin }, 'a connection was refused')
+        const { message, ...data } = error.toBody()
+        next(Object.assign(new Error(message), { data }))
+        // [CON6] After the refusal is on its way; left open, it would be free to try again and again.
+        setImmediate(() => socket.conn.close())
+      },
+    )
+  })
+
+  io.on('connection', (socket) => {
+    const session = sessions.get(socket)
+    if (!session) return
+    socket.once('disconnect', () => {
+      options.close(session)
+      socket.conn.close()
+    })
+    socket.onAny((event: unknown, ...args: unknown[]) => {
+      const last = args.at(-1)
+      const reply = typeof last === 'function' ? (last as Reply) : undefined
+      const body = args[0] === last && reply ? undefined : args[0]
+      void options.serve(session, event, body, reply)
+    })
+    options.ready(session).catch((error: unknown) => {
+      session.connection.close(error instanceof ConveneError ? error : refusalOf(error))
+    })
+  })
+
+  return io
+}
+
+/**
+ * [CON1] What a handshake shows of its identity, taken out of where other code could find it. A cookie counts only
+ * from a page: one whose origin is allowed, or, where a browser sends no Origin, one of this very origin.
+ */
+function takeCredentials(socket: Socket, allowed: AllowedOrigins): Credentials {
+  const { handshake } = socket
+  const { headers } = handshake
+  const given = (handshake.auth as { token?: unknown }).token
+  const bearer = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1]
+  const fromPage =
+    headers.origin === undefined
+      ? headers['sec-fetch-site'] === 'same-origin'
+      : isOriginAllowed(headers.origin, allowed)
+  const token = typeof given === 'string' && given !== '' ? given : bearer
+  const credentials = { token, cookie: fromPage ? headers.cookie : undefined }
+  handshake.auth = {}
+  delete headers.authorization
+  delete headers.cookie
+  return credentials
+}
+
+function refusalOf(thrown: unknown): ConveneError {
+  if (thrown instanceof ConveneError) return thrown
+  return new ConveneError('internal', 'Something went wrong here; it was logged. Try again')
+}

@@ -1,0 +1,141 @@
+import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
+import type { Envelope } from '../../src/protocol/envelope.ts'
+import type { Connected, JoinReply } from '../../src/protocol/session.ts'
+import { cleanup } from './cleanup.ts'
+import type { TestServer } from './start-server.ts'
+import { tokenFor } from './token.ts'
+
+export type Transport = 'websocket' | 'polling'
+export const TRANSPORTS: readonly Transport[] = ['websocket', 'polling']
+
+export interface ConnectOptions extends Partial<ManagerOptions & SocketOptions> {
+  readonly transport?: Transport
+  readonly token?: string
+}
+
+/** One event as it came. */
+export interface Received {
+  readonly event: string
+  readonly body: unknown
+}
+
+/** A stock client that remembers everything it was sent. */
+export interface Client {
+  readonly socket: Socket
+  readonly received: Received[]
+  readonly connected: Connected
+}
+
+export type Reply<T = Record<string, unknown>> = { ok: true } & T
+export interface Refusal {
+  readonly ok: false
+  readonly error: {
+    code: string
+    message: string
+    retryable: boolean
+    retryAfterMs?: number
+    details?: { path: string }[]
+  }
+}
+
+/** A stock `socket.io-client`, not connected yet; disconnected when the test ends. */
+export function clientOf(url: string, { transport, token, ...options }: ConnectOptions = {}): Socket {
+  const socket = io(url, {
+    forceNew: true,
+    autoConnect: false,
+    reconnection: false,
+    transports: [transport ?? 'websocket'],
+    auth: token === undefined ? {} : { token },
+    ...options,
+  })
+  cleanup(() => socket.disconnect())
+  return socket
+}
+
+/** Connects somebody and waits for the greeting. */
+export async function connect(server: TestServer, userId: string, options: ConnectOptions = {}): Promise<Client> {
+  const socket = clientOf(server.url, { token: tokenFor(userId), ...options })
+  const received: Received[] = []
+  socket.onAny((event: string, body: unknown) => received.push({ event, body }))
+  const connected = new Promise<Connected>((resolve, reject) => {
+    socket.once('connected', resolve)
+    socket.once('connect_error', reject)
+  })
+  socket.connect()
+  return { socket, received, connected: await connected }
+}
+
+/** Asks, and gives back the reply whatever it says. */
+export async function ask(client: Client, event: string, body?: unknown): Promise<Reply | Refusal> {
+  return (await client.socket.timeout(20_000).emitWithAck(event, body)) as Reply | Refusal
+}
+
+/** Asks, and expects it to be granted. */
+export async function expectReply<T = Record<string, unknown>>(
+  client: Client,
+  event: string,
+  body?: unknown,
+): Promise<Reply<T>> {
+  const reply = await ask(client, event, body)
+  if (!reply.ok) throw new Error(`${event} was refused: ${JSON.stringify((reply as Refusal).error)}`)
+  return reply as Reply<T>
+}
+
+/** Asks, and expects it to be refused. */
+export async function expectRefusal(client: Client, event: string, body?: unknown): Promise<Refusal['error']> {
+  const reply = await ask(client, event, body)
+  if (reply.ok) throw new Error(`${event} was granted: ${JSON.stringify(reply)}`)
+  return (reply as Refusal).error
+}
+
+export async function join(
+  client: Client,
+  channel: string,
+  more: Record<string, unknown> = {},
+): Promise<Reply<JoinReply>> {
+  return expectReply<JoinReply>(client, 'channel:join', { channel, ...more })
+}
+
+/** Waits for an event that matches, among those that came already and those to come. */
+export function expectEvent<T = Envelope>(
+  client: Client,
+  event: string,
+  matches: (body: T) => boolean = () => true,
+): Promise<T> {
+  const found = client.received.find((one) => one.event === event && matches(one.body as T))
+  if (found) return Promise.resolve(found.body as T)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      client.socket.offAny(listen)
+      const seen = client.received.map((one) => one.event).join(', ')
+      reject(new Error(`expected the event ${event}; came: ${seen || 'nothing'}`))
+    }, 20_000)
+    function listen(name: string, body: T): void {
+      if (name !== event || !matches(body)) return
+      clearTimeout(timer)
+      client.socket.offAny(listen)
+      resolve(body)
+    }
+    client.socket.onAny(listen)
+  })
+}
+
+/** The facts a client was delivered on a channel, in the order they came. */
+export function factsOf(client: Client, channel: string): Envelope[] {
+  return client.received
+    .map(({ body }) => body as Envelope | undefined)
+    .filter(
+      (body): body is Envelope =>
+        typeof body === 'object' && body !== null && 'seq' in body && body.channel === channel,
+    )
+}
+
+/**
+ * Expects that nothing of a kind came. Not by waiting: a round trip after which anything
+ * sent before it must have arrived.
+ */
+export async function expectNothing(client: Client, event: string): Promise<void> {
+  await expectReply(client, 'ping', {})
+  const came = client.received.filter((one) => one.event === event)
+  if (came.length > 0) throw new Error(`expected no ${event}; came: ${JSON.stringify(came)}`)
+}
