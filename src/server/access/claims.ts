@@ -18,8 +18,9 @@ export const claimsPolicy: AccessPolicy = {
   role({ claims }, channel) {
     if (claims.role === 'admin') return 'admin'
     const { channels } = claims
-    const exact = grantOf(channels, channel) ?? (listsId(claims, channel) ? 'editor' : undefined)
-    return exact ?? patternGrant(channels, channel) ?? null
+    const exact = grantOf(channels, channel)
+    if (exact !== undefined) return exact
+    return listsId(claims, channel) ? 'editor' : (patternGrant(channels, channel) ?? null)
   },
 }
 

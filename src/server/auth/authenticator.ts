@@ -8,7 +8,7 @@ import { createRemoteKeys } from './remote-keys.ts'
 import { SESSION_COOKIES, type SessionCookieName, sessionCookies } from './session-cookie.ts'
 import { createSignedTokenVerifier } from './signed-token.ts'
 import { SIGNED } from './token-claims.ts'
-import { MAX_TOKEN_CHARS, tokenHeader } from './token-header.ts'
+import { tokenHeader } from './token-header.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 
 export type { TokenVerifier } from './token-verifier.ts'
@@ -93,7 +93,7 @@ export function createAuthenticator(options: AuthOptions): Authenticator {
   return {
     async authenticate({ token = '', cookie }) {
       // The caller's types end at the network: auth.token may be anything.
-      if (typeof token !== 'string' || token.length > MAX_TOKEN_CHARS) throw tokenRefused('form')
+      if (typeof token !== 'string') throw tokenRefused('form')
       if (tokenHeader(token)) return await judge(token, forTokens)
       const session =
         options.nextAuth && typeof cookie === 'string' && cookie !== '' ? await judgeCookies(cookie) : undefined

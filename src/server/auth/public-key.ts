@@ -41,8 +41,9 @@ export function createPublicKeyVerifier(pem: string, rules: ClaimRules): TokenVe
 
 function publicKeyOf(pem: string): KeyObject {
   // Node would quietly derive the public key, and whoever reads our environment could sign.
-  if (pem.includes('PRIVATE KEY-----'))
+  if (pem.includes('PRIVATE KEY-----')) {
     throw new Error('Expected a PEM public key, got a private key: keep that with the issuer')
+  }
   try {
     return createPublicKey(pem)
   } catch {

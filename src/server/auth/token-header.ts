@@ -8,7 +8,7 @@ export interface TokenHeader {
 }
 
 /** A token this long fails at once, before any work is spent on it. */
-export const MAX_TOKEN_CHARS = 16_384
+const MAX_TOKEN_CHARS = 16_384
 
 const MAX_KID_CHARS = 512
 const TYPES = ['jwt', 'at+jwt']

@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import express, { Router } from 'express'
 import jwt from 'jsonwebtoken'
 import { z } from 'zod'
@@ -11,15 +12,19 @@ const person = z.object({ id: z.string().regex(/^[a-z0-9-]{1,32}$/), name: z.str
 /** The demo page at `/`, and tokens for its people. Only in development, only for this computer. */
 export function demoRoutes(root: string, secret: string | undefined): Router {
   const router = Router()
+  // Files are sent from a root: a whole path with a dot in front of a folder, like ~/.npm/_npx, would be refused.
+  const files = join(root, 'demo')
+  // Wherever the client is installed: as a dependency Convene has no node_modules of its own.
+  const client = dirname(createRequire(import.meta.url).resolve('socket.io-client/package.json'))
 
   router.get('/', (request, response, next) => {
     if (!request.accepts(['json', 'html']) || request.accepts(['json', 'html']) === 'json') next()
-    else response.sendFile(join(root, 'demo', 'index.html'))
+    else response.sendFile('index.html', { root: files })
   })
   router.get('/demo/socket.io.js', (_request, response) => {
-    response.sendFile(join(root, 'node_modules', 'socket.io-client', 'dist', 'socket.io.min.js'))
+    response.sendFile('socket.io.esm.min.js', { root: join(client, 'dist') })
   })
-  router.use('/demo', express.static(join(root, 'demo'), { index: false }))
+  router.use('/demo', express.static(files, { index: false }))
 
   router.post('/demo/token', (request, response) => {
     // The name of the host as well: a page elsewhere may call itself by a name that leads here.

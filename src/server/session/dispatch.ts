@@ -85,8 +85,8 @@ export class Dispatch {
         `There is no event ${JSON.stringify(name)?.slice(0, 80)}; see the protocol, or declare it with EVENTS`,
       )
     }
-    const parsed = parseBody(event.body, body, name) as Addressed
-    const { channel } = parsed
+    const parsed = parseBody(event.body, body, name)
+    const channel = (parsed as Addressed | undefined)?.channel
     if (channel === undefined) return handler(session, parsed, 'viewer')
     const changesMembership = name === 'channel:join' || name === 'channel:leave'
     return inLane(session, channel, changesMembership, () =>
@@ -99,13 +99,18 @@ export class Dispatch {
   /** Asks whether a session may enter a channel, and sees that it does not enter too many. */
   async #enter(session: Session, channel: string, event: ClientEvent, serve: (role: Role) => Answer | Promise<Answer>) {
     const { access, maxChannels } = this.#options
-    const entered = new Set([...session.channels, ...session.lanes.keys()].filter((name) => kindOf(name) !== 'user'))
+    const entered = new Set([...session.channels, ...session.entering].filter((name) => kindOf(name) !== 'user'))
     if (kindOf(channel) !== 'user' && entered.add(channel).size > maxChannels) {
       throw new ConveneError('too_many', `A session may join at most ${maxChannels} channels; leave one first`)
     }
-    const role = await access.role(session.identity, channel)
-    if (!role || (event.needs && !allows(role, event.needs))) throw forbidden(channel, event, role)
-    return serve(role)
+    session.entering.add(channel)
+    try {
+      const role = await access.role(session.identity, channel)
+      if (!role || (event.needs && !allows(role, event.needs))) throw forbidden(channel, event, role)
+      return await serve(role)
+    } finally {
+      session.entering.delete(channel)
+    }
   }
 
   #errorOf(thrown: unknown, session: Session, event: unknown): ConveneError {

@@ -20,6 +20,8 @@ export class Session {
   readonly signalRate: Rate
   /** Requests that change a membership, by channel: what comes after one waits for it [REQ5]. */
   readonly lanes = new Map<string, Promise<unknown>>()
+  /** Channels it is about to be joined to. */
+  readonly entering = new Set<string>()
   readonly #roles = new Map<string, Role>()
   #verified: Verified
   #closed = false

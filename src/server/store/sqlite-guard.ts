@@ -48,6 +48,9 @@ export function holdSqliteFile(file: string, waitMs: number): SqliteGuard {
     },
     release() {
       flush()
+      // Closing alone keeps the lock until the statements are collected; leaving the mode lets go at the next read.
+      guard.pragma('locking_mode = NORMAL')
+      guard.prepare('select facts from mark').get()
       guard.close()
     },
   }

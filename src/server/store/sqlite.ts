@@ -37,6 +37,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     await migrate(db as Kysely<unknown>)
     const facts = await countFacts(db)
     if (guard && facts < guard.mark) await renewEpochs(db)
+    guard?.remember(facts)
     return new SqliteStore(database, db, guard, facts, options.retention)
   } catch (error) {
     guard?.release()
@@ -58,11 +59,13 @@ async function countFacts(db: Kysely<Tables>): Promise<number> {
 }
 
 class SqliteStore implements Store {
+  readonly #database: Database.Database
   readonly #db: Kysely<Tables>
   readonly #appends: GroupCommit<FactDraft, Stored>
   readonly #guard: SqliteGuard | undefined
   readonly #retention: Retention
   #facts: number
+  #closing: Promise<void> | undefined
 
   constructor(
     database: Database.Database,
@@ -71,6 +74,7 @@ class SqliteStore implements Store {
     facts: number,
     retention: Retention,
   ) {
+    this.#database = database
     this.#db = db
     this.#guard = guard
     this.#facts = facts
@@ -113,8 +117,15 @@ class SqliteStore implements Store {
     await this.#read(() => sql`select 1`.execute(this.#db))
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     await this.#appends.settled()
+    // So that the file alone is the whole log, to be copied or moved.
+    this.#database.pragma('wal_checkpoint(TRUNCATE)')
     await this.#db.destroy()
     this.#guard?.release()
   }

@@ -1,4 +1,4 @@
-import { type Kysely, Migrator } from 'kysely'
+import { type Kysely, Migrator, sql } from 'kysely'
 import * as facts from './1-facts.ts'
 
 const MIGRATIONS = { '1-facts': facts }
@@ -11,7 +11,7 @@ export async function migrate(db: Kysely<unknown>): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
   if (!error) return
-  const unknown = await newerMigrations(migrator)
+  const unknown = await newerMigrations(db)
   if (unknown.length > 0) {
     throw new Error(
       `The database was made by a newer Convene (it has ${unknown.join(', ')}). Run that version or later.`,
@@ -20,8 +20,7 @@ export async function migrate(db: Kysely<unknown>): Promise<void> {
   throw new Error('The database could not be brought to this version', { cause: error })
 }
 
-async function newerMigrations(migrator: Migrator): Promise<string[]> {
-  const known = new Set(Object.keys(MIGRATIONS))
-  const applied = await migrator.getMigrations().catch(() => [])
-  return applied.filter((migration) => migration.executedAt && !known.has(migration.name)).map(({ name }) => name)
+async function newerMigrations(db: Kysely<unknown>): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db)
+  return rows.map(({ name }) => name).filter((name) => !Object.hasOwn(MIGRATIONS, name))
 }

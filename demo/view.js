@@ -1,0 +1,195 @@
+import { COLUMNS } from './tasks.js'
+
+const FACTS_SHOWN = 6
+const STATUSES = [...COLUMNS.keys()]
+const byId = (id) => document.getElementById(id)
+
+/** A person's initials on their colour, the same in every window. */
+export function paintAvatar(element, name) {
+  let sum = 0
+  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 997
+  element.dataset.tint = sum % 6
+  element.textContent = name
+    .split(/\s+/)
+    .slice(0, 2)
+    .map((word) => [...word][0] ?? '')
+    .join('')
+    .toUpperCase()
+  element.title = name
+}
+
+/** The board on the page. Whatever came from somebody else is set as text, never as markup. */
+export function createView({ onAdd, onMove, onRename, onDelete }) {
+  const cards = new Map()
+  const columns = new Map(STATUSES.map((status) => [status, addColumn(status)]))
+
+  byId('add').addEventListener('submit', (event) => {
+    event.preventDefault()
+    const title = byId('title').value.trim()
+    byId('add').reset()
+    if (title) onAdd(title)
+  })
+
+  function addColumn(status) {
+    const section = byId('column').content.cloneNode(true).firstElementChild
+    const heading = section.querySelector('h2')
+    heading.id = `column-${status}`
+    heading.textContent = COLUMNS.get(status)
+    section.setAttribute('aria-labelledby', heading.id)
+    byId('columns').append(section)
+    return { list: section.querySelector('ul'), count: section.querySelector('.count') }
+  }
+
+  /** One task on the page: made once and changed in place, so that focus and half-typed names survive. */
+  function addCard(id) {
+    const element = byId('task').content.cloneNode(true).firstElementChild
+    const title = element.querySelector('.title')
+    const button = (action) => element.querySelector(`[data-action=${action}]`)
+    const card = { element, task: undefined, show }
+
+    function label(action, text, possible = true) {
+      button(action).setAttribute('aria-label', text)
+      button(action).title = text
+      button(action).disabled = !possible
+    }
+    function neighbour(step) {
+      return STATUSES[STATUSES.indexOf(card.task.status) + step]
+    }
+    function show(task) {
+      card.task = task
+      title.textContent = task.title
+      element.querySelector('.by').textContent = task.by
+      for (const [action, step] of [
+        ['left', -1],
+        ['right', 1],
+      ]) {
+        const to = neighbour(step)
+        label(action, to ? `Move ‘${task.title}’ to ${COLUMNS.get(to)}` : 'No column there', to !== undefined)
+      }
+      label('rename', `Rename ‘${task.title}’`)
+      label('delete', `Delete ‘${task.title}’`)
+    }
+    function rename() {
+      if (title.hidden) return
+      const form = document.createElement('form')
+      const input = document.createElement('input')
+      input.value = card.task.title
+      input.maxLength = 200
+      input.setAttribute('aria-label', `New name of ‘${card.task.title}’`)
+      form.append(input)
+      title.hidden = true
+      title.after(form)
+      input.select()
+      // Taking the form away is a blur as well, and must not rename a second time.
+      const close = () => {
+        input.removeEventListener('blur', save)
+        title.hidden = false
+        form.remove()
+      }
+      const save = () => {
+        const name = input.value.trim()
+        close()
+        if (name !== '' && name !== card.task.title) onRename(id, name)
+      }
+      form.addEventListener('submit', (event) => {
+        event.preventDefault()
+        save()
+        button('rename').focus()
+      })
+      input.addEventListener('blur', save)
+      input.addEventListener('keydown', (event) => {
+        if (event.key !== 'Escape') return
+        close()
+        button('rename').focus()
+      })
+    }
+
+    button('left').addEventListener('click', () => onMove(id, neighbour(-1)))
+    button('right').addEventListener('click', () => onMove(id, neighbour(1)))
+    button('rename').addEventListener('click', rename)
+    button('delete').addEventListener('click', () => {
+      byId('title').focus()
+      onDelete(id)
+    })
+    return card
+  }
+
+  /** Puts a card at the end of a column, and the focus back where it was. */
+  function place(card, list) {
+    const { element } = card
+    const focused = element.contains(document.activeElement) ? document.activeElement : undefined
+    list.append(element)
+    if (!focused) return
+    if (focused.disabled) element.querySelector('[data-action]:enabled').focus()
+    else focused.focus()
+  }
+
+  return {
+    showTasks(tasks) {
+      const ids = new Set(tasks.map(({ id }) => id))
+      for (const [id, { element }] of cards) {
+        if (ids.has(id)) continue
+        element.remove()
+        cards.delete(id)
+      }
+      for (const task of tasks) {
+        const card = cards.get(task.id) ?? addCard(task.id)
+        cards.set(task.id, card)
+        if (card.task === task) continue
+        const stays = card.task?.status === task.status
+        card.show(task)
+        if (!stays) place(card, columns.get(task.status).list)
+      }
+      for (const { list, count } of columns.values()) count.textContent = list.childElementCount
+    },
+
+    showPeople(people, myId) {
+      const items = people.map(({ id, name = id }) => {
+        const item = document.createElement('li')
+        item.className = 'avatar'
+        paintAvatar(item, name)
+        const label = id === myId ? `${name} (you)` : name
+        item.title = label
+        item.setAttribute('role', 'img')
+        item.setAttribute('aria-label', label)
+        return item
+      })
+      byId('people').replaceChildren(...items)
+      const other = myId === 'ben' ? 'ann' : 'ben'
+      byId('invite').hidden = people.length > 1
+      byId('invite').href = `?as=${other}`
+      byId('invite').textContent = `Open as ${other === 'ben' ? 'Ben' : 'Ann'}`
+    },
+
+    showState(state, text, seq) {
+      byId('state').dataset.state = state
+      if (byId('state').textContent !== text) byId('state').textContent = text
+      if (seq !== undefined) byId('position').textContent = seq === 0 ? 'No facts yet' : `Last fact #${seq}`
+    },
+
+    showWaiting(count) {
+      byId('waiting').textContent = count === 0 ? '' : count === 1 ? '1 change waits' : `${count} changes wait`
+    },
+
+    showFact(seq, who, what) {
+      const item = document.createElement('li')
+      const number = document.createElement('span')
+      number.className = 'seq'
+      number.textContent = `#${seq}`
+      const name = document.createElement('b')
+      name.textContent = who
+      item.append(number, ' ', name, ` ${what}`)
+      byId('facts').prepend(item)
+      while (byId('facts').childElementCount > FACTS_SHOWN) byId('facts').lastElementChild.remove()
+    },
+
+    forgetFacts() {
+      byId('facts').replaceChildren()
+    },
+
+    /** Tells a screen reader what arrived. */
+    announce(text) {
+      byId('arriving').textContent = text
+    },
+  }
+}

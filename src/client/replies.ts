@@ -1,0 +1,16 @@
+import { ConveneError, ERRORS, type ErrorBody } from '../protocol/errors.ts'
+
+/** What a request is answered with. */
+export type Reply = ({ readonly ok: true } & Readonly<Record<string, unknown>>) | { readonly ok: false; error: unknown }
+
+/** An error as a server told it. A code this version does not know counts by whether trying again can help. */
+export function errorOf(told: unknown): ConveneError {
+  const { code, message = 'The server refused without a word', retryable, ...more } = (told ?? {}) as Partial<ErrorBody>
+  if (code !== undefined && Object.hasOwn(ERRORS, code)) return new ConveneError(code, message, more)
+  return new ConveneError(retryable ? 'internal' : 'invalid', message, more)
+}
+
+/** Whether the same may be tried again. */
+export function isRetryable({ code }: ConveneError): boolean {
+  return ERRORS[code].retryable
+}

@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join as path } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { cleanup } from '../support/cleanup.ts'
+import { clientOf, connect, expectEvent, expectRefusal, expectReply, join, TRANSPORTS } from '../support/connect.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { startServer } from '../support/start-server.ts'
+import { tokenFor } from '../support/token.ts'
+
+const channel = 'project:p1'
+const SHUTDOWN = 'Server is shutting down. You will be reconnected automatically.'
+
+function inSeconds(seconds: number): number {
+  return Math.floor(Date.now() / 1000) + seconds
+}
+
+test('[LIFE1] a session is warned and closed 10 s after its token has ended; auth:refresh keeps it', async () => {
+  const server = await startServer()
+  const [exp, later] = [inSeconds(2), inSeconds(3600)]
+  const token = (user: string) => tokenFor(user, { exp })
+  // All at once, for their wait is the same.
+  await Promise.all(
+    TRANSPORTS.map(async (transport) => {
+      const ends = await connect(server, 'ann', { transport, token: token('ann') })
+      const stays = await connect(server, 'ben', { transport, token: token('ben') })
+      await join(stays, channel)
+      const closed = new Promise<string>((resolve) => ends.socket.once('disconnect', resolve))
+      for (const session of [ends, stays]) {
+        expect(await expectEvent(session, 'auth:expiring')).toEqual({ expiresAt: exp * 1000 })
+      }
+      const reply = await expectReply(stays, 'auth:refresh', { token: tokenFor('ben', { exp: later }) })
+      expect(reply).toEqual({ ok: true, expiresAt: later * 1000 })
+      // Closed so that a stock client comes back by itself, with a new token.
+      expect(['transport close', 'transport error']).toContain(await closed)
+      expect(Date.now()).toBeGreaterThanOrEqual((exp + 10) * 1000)
+      expect(await expectEvent(ends, 'error')).toMatchObject({ code: 'token_expired', retryable: true })
+      await expectReply(stays, 'task:update', { channel, payload: {} })
+      expect(stays.received.filter(({ event }) => event === 'auth:expiring')).toHaveLength(1)
+    }),
+  )
+})
+
+describe.each(TRANSPORTS)('[LIFE1] over %s', (transport) => {
+  test('auth:refresh takes a valid token of the same identity only', async () => {
+    const server = await startServer()
+    const ann = await connect(server, 'ann', { transport })
+    await join(ann, channel)
+    expect(await expectRefusal(ann, 'auth:refresh', { token: tokenFor('ben') })).toMatchObject({ code: 'forbidden' })
+    expect(await expectRefusal(ann, 'auth:refresh', { token: 'garbage' })).toMatchObject({ code: 'unauthenticated' })
+    expect(await expectRefusal(ann, 'auth:refresh', { token: tokenFor('ann', { exp: inSeconds(-5) }) })).toMatchObject({
+      code: 'token_expired',
+    })
+    expect(await expectRefusal(ann, 'auth:refresh', {})).toMatchObject({ code: 'invalid' })
+    await expectReply(ann, 'task:update', { channel, payload: {} })
+  })
+
+  test('a token that is good for longer than a timer can wait does not end at once', async () => {
+    const server = await startServer()
+    const ann = await connect(server, 'ann', { transport, token: tokenFor('ann', { exp: inSeconds(90 * 86_400) }) })
+    await join(ann, channel)
+    await expectReply(ann, 'ping', {})
+    expect(ann.received.filter(({ event }) => event === 'auth:expiring')).toEqual([])
+    expect(ann.socket.connected).toBe(true)
+  })
+})
+
+describe.each(TRANSPORTS)('[LIFE3] over %s', (transport) => {
+  test('a server that closes tells everybody when to come back, and closes so that they do by themselves', async () => {
+    const server = await startServer()
+    const people = await Promise.all(['ann', 'ben', 'cat'].map((name) => connect(server, name, { transport })))
+    const reasons = people.map(({ socket }) => new Promise<string>((resolve) => socket.once('disconnect', resolve)))
+    await Promise.all([server.server.close(), server.server.close()])
+    for (const person of people) {
+      const told = await expectEvent<{ message: string; reconnectInMs: number }>(person, 'server:shutdown')
+      expect(told).toEqual({ message: SHUTDOWN, reconnectInMs: expect.any(Number) })
+      expect(told.reconnectInMs).toBeGreaterThanOrEqual(0)
+    }
+    // A stock client comes back by itself after these, and never after 'io server disconnect'.
+    for (const reason of await Promise.all(reasons)) expect(['transport close', 'transport error']).toContain(reason)
+  })
+
+  test('what is stored has been answered: facts in flight when it closes', async () => {
+    const folder = mkdtempSync(path(tmpdir(), 'convene-'))
+    cleanup(() => rmSync(folder, { recursive: true }))
+    const databaseUrl = `sqlite:${folder}/convene.db`
+    const server = await startServer({ databaseUrl, rateFactsPerSecond: 100_000 })
+    const ann = await connect(server, 'ann', { transport })
+    await join(ann, channel)
+    let acknowledged = 0
+    const gone = new Promise((resolve) => ann.socket.once('disconnect', resolve))
+    const first = new Promise<void>((resolve) => {
+      for (let i = 0; i < 2000; i++) {
+        ann.socket.emit('task:update', { channel, payload: { i } }, ({ ok }: { ok: boolean }) => {
+          if (ok) acknowledged++
+          resolve()
+        })
+      }
+    })
+    await first
+    await server.server.close()
+    await gone
+    const again = await startServer({ databaseUrl })
+    const ben = await connect(again, 'ben', { transport })
+    expect((await join(ben, channel)).head).toBe(acknowledged)
+    expect(acknowledged).toBeGreaterThan(0)
+  })
+})
+
+test('[LIFE3] while it drains /readyz says 503, and newcomers are refused with draining and when to come back', async () => {
+  const server = await startServer({ drainMs: 6000, maxOutboundBytes: 256 * 1024 * 1024 })
+  // One that does not read what was sent to it keeps the server draining until the deadline.
+  const deaf = await RawClient.open(server)
+  deaf.send(`40${JSON.stringify({ token: tokenFor('deaf') })}`)
+  await deaf.expect(/"connected"/)
+  deaf.pause()
+  const text = 'x'.repeat(60_000)
+  await Promise.all(
+    Array.from({ length: 700 }, () => server.server.publish('user:deaf', { type: 'a:b', payload: { text } })),
+  )
+  expect((await fetch(`${server.url}/readyz`)).status).toBe(200)
+  const closing = server.server.close()
+  const readyz = await fetch(`${server.url}/readyz`)
+  expect(readyz.status).toBe(503)
+  expect(await readyz.json()).toEqual({ status: 'unavailable', checks: { store: 'ok', redis: 'off', draining: true } })
+  const late = clientOf(server.url, { token: tokenFor('late') })
+  const refused = new Promise<{ message: string; data: unknown }>((resolve) =>
+    late.once('connect_error', resolve as never),
+  )
+  late.connect()
+  const { message, data } = await refused
+  expect(message).toBe('Server is draining')
+  expect(data).toMatchObject({ code: 'draining', retryable: true, retryAfterMs: expect.any(Number) })
+  const publish = await fetch(`${server.url}/broadcast`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ type: 'task:update', projectId: 'p1', payload: {} }),
+  })
+  expect(publish.status).toBe(503)
+  expect(await publish.json()).toMatchObject({ success: false, error: { code: 'draining', retryable: true } })
+  await closing
+  await expect(fetch(`${server.url}/readyz`)).rejects.toThrow()
+})
