@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { start } from './bench-room.mjs'
 import { onCoreOf } from './machine.mjs'
-import { Refused } from './refused.mjs'
+import { Disturbed, Refused } from './refused.mjs'
 import { tokensFile } from './tokens.mjs'
 
 const BUILD = fileURLToPath(new URL('.build/', import.meta.url))
@@ -76,16 +76,20 @@ function phasesIn(text) {
     .map((line) => JSON.parse(line))
 }
 
-/** @throws Refused when connections were lost, or when the generator was the limit and not the server */
+/** @throws Refused when connections were lost, Disturbed when the generator was the limit and not the server */
 function checked(figures, connections) {
   const { live, serverCpu, serverQueued, ownCpu, ownQueued, lagP99Ms = 0 } = figures
   if (live !== connections) throw new Refused(`${connections - live} of ${connections} connections were lost`)
   if (ownCpu + ownQueued > BUSY && serverCpu + serverQueued < BUSY) {
-    throw new Refused(
+    throw new Disturbed(
       `the load generator was the limit: it used ${percent(ownCpu)} of its core and waited for it ${percent(ownQueued)} of the time; the server used ${percent(serverCpu)}`,
     )
   }
-  if (lagP99Ms > MAX_LAG_MS) throw new Refused(`the load generator was late: one message in 100 by ${lagP99Ms} ms`)
+  if (lagP99Ms > MAX_LAG_MS) {
+    throw new Disturbed(
+      `the load generator was late: one message in 100 by ${lagP99Ms} ms; it waited for its core ${percent(ownQueued)} of the time`,
+    )
+  }
   return figures
 }
 

@@ -1,9 +1,9 @@
 // How many facts a second does one node store and acknowledge?
-// Answer: not measured yet.
+// Answer: 20,476 a second at 39.2 µs CPU (×1.84 of plain Socket.IO, which stores nothing).
 //
 // 100 writers, each alone in a channel of its own, so that there is nobody to deliver to. Convene answers when the fact is
 // in SQLite (a file, WAL, synchronous normal); the baseline answers at once and stores nothing. First at full load, eight
-// facts in flight a writer, then both at the same rate, 30 % of what Convene took at full load.
+// facts in flight a writer, which shares commits among many facts; then at 2,000 facts a second, one after the other.
 //
 // What is counted are replies, not broadcasts. A reply begins with 43 (`431[{"ok":true,…`) and everything else does not
 // count: a fact delivered to its own author would begin with 42 and be a "stray". The operationId of each fact is the time
@@ -12,45 +12,39 @@
 // without an answer is not reported, nor one whose acknowledged operationIds are not the rows in SQLite, by number and by
 // the exclusive or of them all.
 import Database from 'libsql'
-import { figure, inWords, median, ratio } from './figures.mjs'
+import { figure, inWords, ratio } from './figures.mjs'
 import { load } from './load.mjs'
-import { Refused } from './refused.mjs'
+import { Disturbed, Refused, undisturbed } from './refused.mjs'
 import { SERVERS, startServer } from './servers.mjs'
 
 const WRITERS = 100
 const IN_FLIGHT = 8
-const MODERATE = 0.3
+const MODERATE_RATE = 2000
 const SECONDS = 4
 const WARM_UP_SECONDS = 1.5
 const FACT =
   '421["task:update",{"channel":"project:p{room}","operationId":"{t}","payload":{"id":"task-{i}","title":"A title of the usual length","status":"in progress","position":{n}}}]'
 
 export async function measure({ rounds, progress }) {
-  const full = {
-    rate: figure('full load: acknowledged facts', 'a second', 0, { less: false }),
-    ...replies('full load'),
-  }
+  const rate = figure('full load: acknowledged facts', 'a second', 0, { less: false })
+  const full = replies('full load')
+  const moderate = replies(`${MODERATE_RATE.toLocaleString('en-US')} a second`)
   for (let round = 1; round <= rounds; round++) {
     for (const name of SERVERS) {
-      const run = await publish(name, ['-w', IN_FLIGHT])
+      const run = await undisturbed(() => publish(name, ['-w', IN_FLIGHT]))
       progress(`round ${round}, full load, ${name}: ${Math.round(run.answered / run.seconds)} facts/s`, run)
-      full.rate[name].push(run.answered / run.seconds)
+      rate[name].push(run.answered / run.seconds)
       note(full, name, run)
     }
-  }
-  const rate = Math.round((median(full.rate.convene) * MODERATE) / 100) * 100
-  const moderate = replies(`at ${rate} facts a second`)
-  for (let round = 1; round <= rounds; round++) {
     for (const name of SERVERS) {
-      const run = await publish(name, ['-rate', rate])
-      if (run.answered / run.seconds < rate * 0.98) throw new Refused(`${name} did not keep up with ${rate} facts/s`)
-      progress(`round ${round}, ${rate} facts/s, ${name}: p50 ${run.p50Ms} ms`, run)
+      const run = await undisturbed(() => publish(name, ['-rate', MODERATE_RATE]))
+      progress(`round ${round}, ${MODERATE_RATE} facts/s, ${name}: p50 ${run.p50Ms} ms, p99 ${run.p99Ms} ms`, run)
       note(moderate, name, run)
     }
   }
   return {
-    figures: [...Object.values(full), ...Object.values(moderate)],
-    answer: `${inWords(full.rate, 'convene')} at ${inWords(full.cpu, 'convene')} CPU (×${ratio(full.cpu)} of plain Socket.IO, which stores nothing)`,
+    figures: [rate, ...Object.values(full), ...Object.values(moderate)],
+    answer: `${inWords(rate, 'convene')} at ${inWords(full.cpu, 'convene')} CPU (×${ratio(full.cpu)} of plain Socket.IO, which stores nothing)`,
   }
 }
 
@@ -74,14 +68,20 @@ async function publish(name, how) {
   const times = ['-s', SECONDS, '-warm', WARM_UP_SECONDS]
   const args = ['-pub', FACT, '-obs', '"operationId":"', '-only', '43', ...times, ...how]
   const { published, end } = load(server, { connections: WRITERS, channels: WRITERS, args })
-  const run = await published
-  await end()
-  await server.stop()
+  let run
+  try {
+    run = await published
+  } finally {
+    await end()
+    await server.stop()
+  }
   for (const wrong of ['stray', 'unknown', 'duplicate', 'refused', 'outstanding']) {
     if (run[wrong] > 0) throw new Refused(`${name}: ${run[wrong]} ${wrong} of ${run.allPublished} facts`)
   }
   if (run.allAnswered !== run.allPublished) throw new Refused(`${name}: not every fact was answered`)
   if (name === 'convene') verifyStored(server.file, run)
+  const wanted = how[0] === '-rate' ? how[1] : 0
+  if (run.answered / run.seconds < wanted * 0.98) throw new Disturbed(`${name} did not keep up with ${wanted} facts/s`)
   return run
 }
 

@@ -412,50 +412,41 @@ static double cpu(int pid) {
   sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &u, &s);
   return (double)(u + s) / sysconf(_SC_CLK_TCK);
 }
-// Seconds that a process's main thread was ready to run and had no processor.
-static double queued(int pid) {
+// Seconds that a process's main thread ran, and that it was ready to run and had no processor.
+static double running(int pid, double *queued) {
   char f[64];
   snprintf(f, 64, "/proc/%d/schedstat", pid);
   FILE *h = fopen(f, "r");
-  unsigned long long run, wait = 0;
-  if (!h)
-    return 0;
-  if (fscanf(h, "%llu %llu", &run, &wait) != 2)
-    wait = 0;
-  fclose(h);
-  return wait / 1e9;
-}
-// CPU seconds of the whole machine, what the hypervisor gave to others included.
-static double machine(void) {
-  FILE *h = fopen("/proc/stat", "r");
-  unsigned long long u, n, s, idle, io, irq, soft, steal;
-  if (!h)
-    return 0;
-  int k = fscanf(h, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &u, &n, &s, &idle, &io, &irq, &soft, &steal);
-  fclose(h);
-  return k == 8 ? (double)(u + n + s + irq + soft + steal) / sysconf(_SC_CLK_TCK) : 0;
+  unsigned long long run = 0, wait = 0;
+  if (h) {
+    if (fscanf(h, "%llu %llu", &run, &wait) != 2)
+      run = wait = 0;
+    fclose(h);
+  }
+  *queued = wait / 1e9;
+  return run / 1e9;
 }
 typedef struct {
-  double at, server, self, server_queued, self_queued, machine;
+  double at, server, server_main, server_queued, self, self_queued;
 } Usage;
 static Usage usage(void) {
-  struct rusage r;
-  getrusage(RUSAGE_SELF, &r);
-  Usage u = {.at = now() / 1e9, .self_queued = queued(getpid()), .machine = machine()};
-  u.self = r.ru_utime.tv_sec + r.ru_stime.tv_sec + (r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+  Usage u = {.at = now() / 1e9};
+  u.self = running(getpid(), &u.self_queued);
   if (SERVER) {
     u.server = cpu(SERVER);
-    u.server_queued = queued(SERVER);
+    u.server_main = running(SERVER, &u.server_queued);
   }
   return u;
 }
-// As shares of one core; "others" is everything that is neither the server nor this process.
+// Shares are of one core. "Queued" is the time lost to other processes: where the server's main thread stood in line
+// behind the server's other threads, such as those of the garbage collector, that is its own CPU.
 static void print_usage(Usage a, Usage b) {
-  double el = b.at - a.at, server = b.server - a.server, self = b.self - a.self;
+  double el = b.at - a.at, server = b.server - a.server;
+  double queued = b.server_queued - a.server_queued - (server - (b.server_main - a.server_main));
   printf("\"seconds\":%.4f,\"serverCpuSeconds\":%.3f,\"serverCpu\":%.3f,\"serverQueued\":%.3f,\"ownCpu\":%.3f,"
-         "\"ownQueued\":%.3f,\"othersCpu\":%.3f",
-         el, server, server / el, (b.server_queued - a.server_queued) / el, self / el,
-         (b.self_queued - a.self_queued) / el, (b.machine - a.machine - server - self) / el);
+         "\"ownQueued\":%.3f",
+         el, server, server / el, queued > 0 ? queued / el : 0, (b.self - a.self) / el,
+         (b.self_queued - a.self_queued) / el);
 }
 int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {

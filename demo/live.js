@@ -93,8 +93,9 @@ export function follow({ channel, getToken, onState, onPeople, onReset, onFact, 
   socket.on('error', ({ message }) => {
     parting = message
   })
-  socket.on('disconnect', () => {
+  socket.on('disconnect', (reason) => {
     joined = false
+    if (reason === 'io client disconnect') return
     // Not active: the server ended the session for good, and an `error` before said why.
     onState(socket.active ? 'away' : 'refused', parting)
   })

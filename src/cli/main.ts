@@ -2,8 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../server/config/config.ts'
+import { addPublish } from './publish.ts'
 import { Refusal } from './refusal.ts'
 import { addServe } from './serve.ts'
+import { addTail } from './tail.ts'
+import { addToken } from './token.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -16,6 +19,9 @@ const program = new Command('convene')
   // Asked wrongly is exit code 2 for every command, so commander must not exit by itself.
   .exitOverride()
 addServe(program)
+addToken(program)
+addPublish(program)
+addTail(program)
 
 await program.parseAsync().catch((error: unknown) => process.exit(tell(error)))
 

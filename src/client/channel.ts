@@ -31,7 +31,7 @@ export interface Channel {
    */
   join(options?: JoinOptions): Promise<Joined>
   /** Stops being one. What is not answered yet is rejected with `not_joined`, and may have been stored. */
-  leave(): Promise<void>
+  leave(): void
   /**
    * Publishes a fact: resolves when it is stored. Tried, in order, through reconnects and rate limits until the server
    * has answered, always with the same operationId.

@@ -102,5 +102,5 @@ function serverUrl(given: string): string {
       `url is "${given}": expected an address without a path, like http://localhost:3001`,
     )
   }
-  return url.origin === 'null' ? `${url.protocol}//${url.host}` : url.origin
+  return url.origin
 }

@@ -42,8 +42,8 @@ interface Wish {
   reject(error: ConveneError): void
   /** Whether the app has its answer. */
   answered: boolean
-  /** Whether the server counts this connection as a member. */
-  joined: boolean
+  /** How far it is with the present connection. */
+  stage: 'waiting' | 'asked' | 'joined'
 }
 
 /** Joins a channel and stays a member of it. */
@@ -62,7 +62,7 @@ export class Membership {
   }
 
   get joined(): boolean {
-    return this.#wish?.joined ?? false
+    return this.#wish?.stage === 'joined'
   }
 
   get echo(): boolean {
@@ -77,32 +77,36 @@ export class Membership {
     return this.#wish.answer
   }
 
-  async leave(): Promise<void> {
+  leave(): void {
     const { wire, channel } = this.#options
-    const { joined } = this
-    if (!this.#wish) return
+    const isAsked = this.#wish !== undefined && this.#wish.stage !== 'waiting'
     this.#giveUp(new ConveneError('not_joined', `Left ${channel} before the server answered`))
-    if (wire.connected && joined) wire.ask('channel:leave', { channel }, () => {})
+    if (isAsked) wire.ask('channel:leave', { channel }, () => {})
   }
 
   /** Asks to be let in, from where the facts ended; the first time, from where the app said. */
   ask(): void {
     const wish = this.#wish
     const { wire, channel, log } = this.#options
-    if (!wish || !wire.connected) return
+    if (wish?.stage !== 'waiting' || !wire.connected) return
+    wish.stage = 'asked'
     const { since, last, echo } = wish.options
     const from = log.position ? { since: log.position } : { since, last }
     wire.ask('channel:join', { channel, ...from, echo }, (reply) => {
       if (this.#wish !== wish) return
-      if (reply.ok) this.#enter(wish, reply as unknown as JoinReply, from.since)
-      else this.#refused(wish, errorOf(reply.error))
+      if (!reply.ok) {
+        this.#refused(wish, errorOf(reply.error))
+        return
+      }
+      const { ok, ...told } = reply
+      this.#enter(wish, told as unknown as JoinReply, from.since)
     })
   }
 
   lost(): void {
     clearTimeout(this.#rest)
     this.#options.outgoing.pause()
-    if (this.#wish) this.#wish.joined = false
+    if (this.#wish) this.#wish.stage = 'waiting'
   }
 
   /** No connection will come by itself. A wish that was granted once waits for `connect()`. */
@@ -122,19 +126,20 @@ export class Membership {
     const { log, outgoing, receive, broken } = this.#options
     const { events, ...joined } = reply
     this.#backoff.reset()
-    wish.joined = true
+    wish.stage = 'joined'
     // A rejoin goes on where it was; what it knows beyond its position is not told twice.
     if (!reply.recovered) log.start({ epoch: reply.epoch, seq: reply.head - events.length })
-    else if (since && since !== log.position) log.start(since)
-    if (reply.reason) broken(reply.reason)
-    for (const fact of events) receive(fact)
+    else if (since && !log.position) log.start(since)
     if (!wish.answered) wish.resolve(joined)
     wish.answered = true
-    outgoing.flow()
+    if (reply.reason) broken(reply.reason)
+    for (const fact of events) if (this.#wish === wish) receive(fact)
+    if (this.#wish === wish) outgoing.flow()
   }
 
   #refused(wish: Wish, error: ConveneError): void {
     if (isRetryable(error)) {
+      wish.stage = 'waiting'
       this.#rest = setTimeout(() => this.ask(), error.retryAfterMs ?? this.#backoff.next())
       return
     }
@@ -156,5 +161,5 @@ function wishOf(options: JoinOptions): Wish {
   const answer = new Promise<Joined>((resolve, reject) => {
     settle = { resolve, reject }
   })
-  return { ...(settle as Pick<Wish, 'resolve' | 'reject'>), options, answer, answered: false, joined: false }
+  return { ...(settle as Pick<Wish, 'resolve' | 'reject'>), options, answer, answered: false, stage: 'waiting' }
 }

@@ -5,9 +5,12 @@ export type Reply = ({ readonly ok: true } & Readonly<Record<string, unknown>>) 
 
 /** An error as a server told it. A code this version does not know counts by whether trying again can help. */
 export function errorOf(told: unknown): ConveneError {
-  const { code, message = 'The server refused without a word', retryable, ...more } = (told ?? {}) as Partial<ErrorBody>
-  if (code !== undefined && Object.hasOwn(ERRORS, code)) return new ConveneError(code, message, more)
-  return new ConveneError(retryable ? 'internal' : 'invalid', message, more)
+  const { code, message, retryable, retryAfterMs, details } = (told ?? {}) as Partial<ErrorBody>
+  const known = code !== undefined && Object.hasOwn(ERRORS, code) ? code : retryable ? 'internal' : 'invalid'
+  return new ConveneError(known, message ?? 'The server refused without a word', {
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(details && { details }),
+  })
 }
 
 /** Whether the same may be tried again. */

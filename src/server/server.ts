@@ -7,6 +7,9 @@ import { ConveneError } from '../protocol/errors.ts'
 import { type Options, parseOptions } from './config/config.ts'
 import { type Instance, startInstance } from './instance.ts'
 
+/** What a server in development without a secret signs and verifies with. For the command line, which signs such tokens. */
+export { developmentSecret } from './development-secret.ts'
+
 const BACKLOG = 4096 // more waiting connections than Node's 511: a node that comes back meets a storm
 
 /** Options by their names in docs/configuration.md, in camelCase. Own facts may come with a schema and a right. */

@@ -190,7 +190,16 @@ test('it says in plain words why it cannot be used', async () => {
   const guarded = await startServer({ demo: true, access: 'claims' })
   const shutOut = await openWindow(browser, `${guarded.url}/?as=ann`)
   await shutOut.page.locator('#state[data-state=refused]').waitFor()
-  expect(await shutOut.page.locator('#state').textContent()).toMatch(/\w{5}/)
+  expect(await shutOut.page.locator('#state').textContent()).toMatch(/project:demo/)
+})
+
+test('[CON2] refused for now, it says so and tries again until it is let in', async () => {
+  const server = await startServer({ demo: true, maxConnectionsPerUser: 1 })
+  const first = await openBoard(browser, server, 'ann')
+  const { page } = await openWindow(browser, `${server.url}/?as=ann`)
+  await page.getByText('Too many connections. Trying again…').waitFor()
+  await first.context.close()
+  await page.locator('#state[data-state=live]').waitFor()
 })
 
 test('the keyboard is enough, and keeps its place when a task moves', async () => {

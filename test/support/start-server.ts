@@ -1,7 +1,7 @@
 import { type ConveneServer, createServer, type ServerOptions } from '../../src/server/server.ts'
 import { cleanup } from './cleanup.ts'
 
-export const SECRET = 'a secret of the tests, of more than 32 bytes'
+export const SECRET = 'a-secret-of-the-tests-that-is-long-enough'
 
 export interface TestServer {
   readonly url: string
