@@ -30,7 +30,10 @@ export function table(figures) {
     `${ratio(row)} (${row.less ? 'less' : 'more'} is better)`,
   ])
   const head = ['', 'plain Socket.IO', 'Convene', 'ratio']
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  // Columns of even width, as the formatter wants them.
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column].length)))
+  const line = (cells) => `| ${cells.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`
+  return [head, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('\n')
 }
 
 function spread({ digits, ...of }, server) {

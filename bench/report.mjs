@@ -7,7 +7,8 @@ const BETWEEN_MARKERS = /(<!-- figures -->\n)[\s\S]*(<!-- \/figures -->)/
 export function report(answers, { rounds, machine, disturbance, write }) {
   const date = new Date().toISOString().slice(0, 10)
   const figures = answers.flatMap((answer) => answer.figures)
-  const how = `${date}, ${machine}. ${rounds === 1 ? 'One round' : `Medians of ${rounds} rounds (least–most)`}. ${disturbance}`.trim()
+  const how =
+    `${date}, ${machine}. ${rounds === 1 ? 'One round' : `Medians of ${rounds} rounds (least–most)`}. ${disturbance}`.trim()
   const text = `${how}\n\n${table(figures)}\n`
   console.log(`\n${text}`)
   if (!write) return

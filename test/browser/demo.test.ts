@@ -196,9 +196,15 @@ test('it says in plain words why it cannot be used', async () => {
 test('[CON2] refused for now, it says so and tries again until it is let in', async () => {
   const server = await startServer({ demo: true, maxConnectionsPerUser: 1 })
   const first = await openBoard(browser, server, 'ann')
-  const { page } = await openWindow(browser, `${server.url}/?as=ann`)
+  const { page } = await openWindow(browser, 'about:blank')
+  await page.clock.install()
+  await page.goto(`${server.url}/?as=ann`)
   await page.getByText('Too many connections. Trying again…').waitFor()
+
   await first.context.close()
+  await expect.poll(() => server.server.io.engine.clientsCount, { timeout: 20_000 }).toBe(0)
+  // The server asked for half a minute of patience.
+  await page.clock.fastForward(30_000)
   await page.locator('#state[data-state=live]').waitFor()
 })
 

@@ -18,8 +18,14 @@ export class Channel {
   readonly #members = new Map<string, Member>()
   /** Whose operation is on its way into the store, so that its author is left out wherever the fact comes back from. */
   readonly #origins = new Map<string, string>()
+  readonly #delivered: (facts: number) => void
   #outgoing: Delivery[] = []
   #flushing = false
+
+  /** `delivered` is told how many facts were handed to sessions. */
+  constructor(delivered: (facts: number) => void) {
+    this.#delivered = delivered
+  }
 
   get size(): number {
     return this.#members.size
@@ -59,7 +65,7 @@ export class Channel {
     this.flush()
     const held = member.flow.state === 'joining' ? member.flow.held : []
     if (member.position !== undefined)
-      pass(
+      this.#pass(
         member,
         held.filter(({ fact }) => fact.seq <= head),
       )
@@ -72,7 +78,7 @@ export class Channel {
     if (member.flow.state === 'open') return
     const { held } = member.flow
     member.flow = { state: 'open' }
-    pass(member, held)
+    this.#pass(member, held)
   }
 
   publishing(operationId: string, sessionId: string): void {
@@ -101,18 +107,20 @@ export class Channel {
     this.#outgoing = []
     for (const member of this.#members.values()) {
       if (member.flow.state === 'joining') member.flow.held.push(...turn)
-      else pass(member, turn)
+      else this.#pass(member, turn)
     }
   }
-}
 
-/** [SEQ3] Each fact once and in order, its author's own left out. */
-function pass(member: Member, deliveries: readonly Delivery[]): void {
-  const { subscriber, echo } = member
-  const last = deliveries.at(-1)
-  if (!last) return
-  const position = member.position ?? 0
-  const due = deliveries.filter(({ fact, origin }) => fact.seq > position && (echo || origin !== subscriber.id))
-  member.position = Math.max(position, last.fact.seq)
-  if (due.length > 0) subscriber.deliver(due)
+  /** [SEQ3] Each fact once and in order, its author's own left out. */
+  #pass(member: Member, deliveries: readonly Delivery[]): void {
+    const { subscriber, echo } = member
+    const last = deliveries.at(-1)
+    if (!last) return
+    const position = member.position ?? 0
+    const due = deliveries.filter(({ fact, origin }) => fact.seq > position && (echo || origin !== subscriber.id))
+    member.position = Math.max(position, last.fact.seq)
+    if (due.length === 0) return
+    subscriber.deliver(due)
+    this.#delivered(due.length)
+  }
 }

@@ -184,8 +184,8 @@ export class Channels {
   #enter(address: string): Live {
     const present = this.#live.get(address)
     if (present) return present
-    const { store, cluster, logger } = this.#options
-    const channel = new Channel()
+    const { store, cluster, logger, metrics } = this.#options
+    const channel = new Channel((facts) => metrics.delivered.inc(facts))
     const feed = new Feed(
       store,
       address,

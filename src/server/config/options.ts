@@ -278,8 +278,11 @@ export const OPTIONS = {
   maxCatchUp: count('MAX_CATCH_UP', [0, 100_000], 1000, 'Facts one join may bring.'),
   maxConnectionsPerUser: count('MAX_CONNECTIONS_PER_USER', [1, 100_000], 50, 'Sessions of one person, on all nodes.'),
   rateFactsPerSecond: count('RATE_FACTS_PER_SECOND', [1, 100_000], 50, 'Facts from one session; bursts of twice that.'),
-  rateSignalsPerSecond: notYet(
-    count('RATE_SIGNALS_PER_SECOND', [1, 100_000], 120, 'Signals from one session; bursts of twice that.'),
+  rateSignalsPerSecond: count(
+    'RATE_SIGNALS_PER_SECOND',
+    [1, 100_000],
+    120,
+    'Signals and pings of one session; bursts of twice that.',
   ),
   rateConnectionsPerMinute: count(
     'RATE_CONNECTIONS_PER_MINUTE',

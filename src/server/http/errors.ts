@@ -4,7 +4,7 @@ import type { Logger } from '../observe/logger.ts'
 
 // body-parser says what was wrong by a word of its own.
 const BODY_ERRORS: Record<string, { code: ErrorCode; message: string }> = {
-  'entity.parse.failed': { code: 'invalid', message: 'The body is not JSON' },
+  'entity.parse.failed': { code: 'invalid', message: 'The body is not a JSON object' },
   'entity.too.large': { code: 'too_large', message: 'The body is over 100 kB' },
   'encoding.unsupported': { code: 'invalid', message: 'The body has a content encoding that is not supported' },
   'charset.unsupported': { code: 'invalid', message: 'The body has a charset that is not supported; use UTF-8' },
