@@ -187,7 +187,7 @@ describe.each(TRANSPORTS)('joining over %s', (transport) => {
     await expectNothing(ann, 'task:update')
   })
 
-  test('[PRE1] [PRE2] presence is one entry a user, told with the first session and the last', async () => {
+  test('[PRE1] [PRE2] [PRE5] presence is one entry a user, told with the first session and the last, and the same by request', async () => {
     const server = await startServer()
     const ben = await connect(server, 'ben', { transport })
     await join(ben, channel)
@@ -203,6 +203,9 @@ describe.each(TRANSPORTS)('joining over %s', (transport) => {
       ['ben', 1],
       ['ann', 2],
     ])
+    for (const session of [ben, one, two]) {
+      expect(await expectReply(session, 'presence:list', { channel })).toEqual({ ok: true, ...presence })
+    }
     await expectReply(two, 'presence:update', { channel, state: { n: 2 } })
     expect(await expectEvent(ben, 'presence:update')).toEqual({ channel, userId: 'ann', state: { n: 2 } })
     expect(await expectRefusal(two, 'presence:update', { channel, state: { big: 'x'.repeat(4096) } })).toMatchObject({
