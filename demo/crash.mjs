@@ -12,7 +12,13 @@ const FACTS = 10_000
 const channel = 'project:p1'
 const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'convene-crash-'))
-const env = { ...process.env, DATABASE_URL: `sqlite:${folder}/convene.db`, PORT: '0', RATE_FACTS_PER_SECOND: '100000', MAX_CATCH_UP: String(FACTS) }
+const env = {
+  ...process.env,
+  DATABASE_URL: `sqlite:${folder}/convene.db`,
+  PORT: '0',
+  RATE_FACTS_PER_SECOND: '100000',
+  MAX_CATCH_UP: String(FACTS),
+}
 
 async function serve() {
   const server = fork(cli, ['serve'], { env, silent: true })
@@ -34,14 +40,30 @@ console.log(`server ${server.pid} listens on ${url}`)
 const members = []
 for (const name of ['ann', 'ben']) {
   const token = (await run(process.execPath, [cli, 'token', name], { env })).stdout.trim()
-  const member = fork(fileURLToPath(new URL('member.mjs', import.meta.url)), [url, token, channel, name, FACTS / 2, FACTS + 2])
+  const member = fork(fileURLToPath(new URL('member.mjs', import.meta.url)), [
+    url,
+    token,
+    channel,
+    name,
+    FACTS / 2,
+    FACTS + 2,
+  ])
   members.push(member)
 }
 
 /** One fact from the app's own server, as curl sends it. */
 async function broadcast(title, operationId) {
   const body = JSON.stringify({ type: 'task:update', projectId: 'p1', payload: { title }, operationId })
-  const { stdout } = await run('curl', ['-sS', '-X', 'POST', `${url}/broadcast`, '-H', 'Content-Type: application/json', '-d', body])
+  const { stdout } = await run('curl', [
+    '-sS',
+    '-X',
+    'POST',
+    `${url}/broadcast`,
+    '-H',
+    'Content-Type: application/json',
+    '-d',
+    body,
+  ])
   console.log(`curl: ${stdout}`)
   return JSON.parse(stdout)
 }

@@ -4,7 +4,12 @@ import { createHash } from 'node:crypto'
 import { io } from 'socket.io-client'
 
 const [url, token, channel, name, publish, expect] = process.argv.slice(2)
-const socket = io(url, { transports: ['websocket'], auth: { token }, reconnectionDelay: 100, reconnectionDelayMax: 500 })
+const socket = io(url, {
+  transports: ['websocket'],
+  auth: { token },
+  reconnectionDelay: 100,
+  reconnectionDelayMax: 500,
+})
 
 let position // the place in the channel's log up to which this member has seen everything
 let wrong = 0 // facts that came twice or out of order: there must be none
@@ -15,7 +20,8 @@ function take(fact) {
   if (fact.seq !== position.seq + 1) wrong++
   position = { epoch: fact.epoch, seq: fact.seq }
   log.update(`${fact.seq} ${fact.operationId}\n`)
-  if (fact.user === null) console.log(`${name} sees #${fact.seq} ${fact.type} from the app's server: ${fact.payload.title}`)
+  if (fact.user === null)
+    console.log(`${name} sees #${fact.seq} ${fact.type} from the app's server: ${fact.payload.title}`)
   if (fact.seq === Number(expect)) finish()
 }
 
@@ -42,7 +48,10 @@ async function keepPublishing(first, step) {
 
 async function tryPublish(fact) {
   if (!socket.connected) return false
-  const reply = await socket.timeout(2000).emitWithAck('task:update', fact).catch(() => undefined)
+  const reply = await socket
+    .timeout(2000)
+    .emitWithAck('task:update', fact)
+    .catch(() => undefined)
   return reply?.ok
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -65,6 +65,35 @@ describe('every command in the docs does what it says', () => {
   test('there are commands', () => expect(commands.length).toBeGreaterThan(3))
 })
 
+test('the code in the docs compiles against what is exported', async () => {
+  // Inside the project, so that `convene/client` is this one.
+  const place = mkdtempSync(join(ROOT, 'dist', 'docs-'))
+  cleanup(() => rmSync(place, { recursive: true }))
+  const blocks = PAGES.flatMap((page) => Array.from(read(page).matchAll(/^```(tsx?)\n([\s\S]*?)^```$/gm)))
+  for (const [i, [, extension, code]] of blocks.entries())
+    writeFileSync(join(place, `${i}.${extension}`), code as string)
+  expect(blocks.length).toBeGreaterThan(1)
+  const compilerOptions = {
+    // As a page shows it: without the types of its parameters.
+    noImplicitAny: false,
+    jsx: 'react-jsx',
+    lib: ['ES2023', 'DOM'],
+    types: ['node'],
+    allowUnreachableCode: true,
+    noEmit: true,
+    composite: false,
+    incremental: false,
+    rootDir: ROOT,
+  }
+  writeFileSync(
+    join(place, 'tsconfig.json'),
+    JSON.stringify({ extends: join(ROOT, 'tsconfig.house.json'), compilerOptions, include: ['.'], exclude: [] }),
+  )
+  const { code, output } = await runScript(`${join(ROOT, 'node_modules/.bin/tsc')} -p ${place}`, ROOT)
+  expect(output).toBe('')
+  expect(code).toBe(0)
+})
+
 test('every link of the docs leads somewhere', () => {
   for (const page of PAGES) {
     for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
@@ -85,7 +114,7 @@ test('every rule of the contract that is served is quoted by the name of a test'
   const [served] = read('docs/protocol.md').split('## 8.')
   const [, later = ''] = read('docs/protocol.md').split('## 9.')
   const rules = Array.from(
-    `${served}${later}`.matchAll(/^- \[([A-Z]+\d)\](?! \*\(not yet\)\*)/gm),
+    `${served}${later}`.matchAll(/^- \[([A-Z]+\d)\](?! [*_]\(not yet\)[*_])/gm),
     ([, id]) => id as string,
   )
   expect(rules.length).toBeGreaterThan(35)

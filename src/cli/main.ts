@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { ConveneError } from '../protocol/errors.ts'
 import { ConfigError } from '../server/config/config.ts'
 import { addPublish } from './publish.ts'
 import { Refusal } from './refusal.ts'
@@ -29,9 +30,10 @@ await program.parseAsync().catch((error: unknown) => process.exit(tell(error)))
 function tell(error: unknown): number {
   // Commander has said it already, and help counts as such an error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (error instanceof ConfigError || error instanceof Refusal) {
+  if (error instanceof ConfigError || error instanceof Refusal || error instanceof ConveneError) {
     console.error(error.message)
-    return error instanceof Refusal ? error.exitCode : 2
+    if (error instanceof Refusal) return error.exitCode
+    return error instanceof ConfigError ? 2 : 1
   }
   console.error(error)
   return 1

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
 import { helpText, type Options, readOptions } from '../server/config/config.ts'
-import { createServer } from '../server/server.ts'
 import { banner } from './banner.ts'
 import { createJournal } from './journal.ts'
 import { Refusal } from './refusal.ts'
@@ -21,6 +20,8 @@ export function addServe(program: Command): void {
  */
 async function serve(): Promise<void> {
   const options = readOptions(process.env)
+  // Only here: the other commands need none of it, and start sooner without.
+  const { createServer } = await import('../server/server.ts')
   const server = createServer(options)
   const journal = createJournal(options.nodeEnv === 'production')
   const stop = stopper(() => server.close(), options.drainMs, journal)

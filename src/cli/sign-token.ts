@@ -1,16 +1,16 @@
 import jsonwebtoken from 'jsonwebtoken'
-import { readOptions } from '../server/config/config.ts'
-import { developmentSecret } from '../server/server.ts'
+import { type Options, readOptions } from '../server/config/config.ts'
 import { Refusal } from './refusal.ts'
 
 /**
  * Signs a token as the server of this environment and working folder accepts it.
  * @throws ConfigError; Refusal with exit code 2 when there is nothing to sign with
  */
-export function signToken(claims: Readonly<Record<string, unknown>>, seconds: number): string {
+export async function signToken(claims: Readonly<Record<string, unknown>>, seconds: number): Promise<string> {
   const options = readOptions(process.env)
   const { jwtIssuer, jwtAudience } = options
-  return jsonwebtoken.sign({ ...claims }, options.jwtSecrets[0] ?? secretOfDevelopment(options), {
+  const secret = options.jwtSecrets[0] ?? (await secretOfDevelopment(options))
+  return jsonwebtoken.sign({ ...claims }, secret, {
     algorithm: 'HS256',
     expiresIn: seconds,
     ...(jwtIssuer !== undefined && { issuer: jwtIssuer }),
@@ -18,7 +18,7 @@ export function signToken(claims: Readonly<Record<string, unknown>>, seconds: nu
   })
 }
 
-function secretOfDevelopment({ jwtPublicKey, jwksUrl, databaseUrl }: ReturnType<typeof readOptions>): string {
+async function secretOfDevelopment({ jwtPublicKey, jwksUrl, databaseUrl }: Options): Promise<string> {
   if (jwtPublicKey !== undefined || jwksUrl !== undefined) {
     throw new Refusal(
       2,
@@ -29,5 +29,7 @@ function secretOfDevelopment({ jwtPublicKey, jwksUrl, databaseUrl }: ReturnType<
   if (file === ':memory:') {
     throw new Refusal(2, 'JWT_SECRET is not set: a server with its data in memory has a secret that nobody else knows.')
   }
+  // Brings the whole server with it, which nobody needs who has a secret.
+  const { developmentSecret } = await import('../server/server.ts')
   return developmentSecret(file)
 }

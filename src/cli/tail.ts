@@ -35,7 +35,7 @@ async function tail(address: string, { url, token, since, last, json = false }: 
   if (since && last !== undefined) throw new Refusal(2, 'error: --since and --last exclude each other; give one.')
   const sign = () => signToken({ sub: 'tail', role: 'admin' }, TOKEN_SECONDS)
   // What cannot be signed is told at once, not tried for ever.
-  if (token === undefined) sign()
+  if (token === undefined) await sign()
   const client = createClient({ url, token: token ?? sign })
   const channel = client.channel(address)
   channel.on('*', (fact) => console.log(factLine(fact, json)))

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Role } from '../protocol/roles.ts'
 import * as argument from './arguments.ts'
 import { Refusal } from './refusal.ts'
@@ -20,10 +20,16 @@ export function addToken(program: Command): void {
     .option('--name <name>', 'the name others see')
     .option('--channels <list>', 'where it gives a role with ACCESS=claims, like project:p1,room:*', argument.channels)
     .option('--role <role>', 'viewer, commenter, editor (the default) or admin', argument.role)
-    .option('--expires <duration>', 'how long it is good, like 30m, 1h or 7d (default: 1h)', argument.duration, 3600)
-    .action((userId: string, options: TokenOptions) => {
+    .addOption(
+      new Option('--expires <duration>', 'how long it is good, like 30m, 1h or 7d')
+        .argParser(argument.duration)
+        .default(3600, '1h'),
+    )
+    .action(async (userId: string, options: TokenOptions) => {
       const { name, expires } = options
-      console.log(signToken({ sub: userId, ...(name !== undefined && { name }), ...accessClaims(options) }, expires))
+      console.log(
+        await signToken({ sub: userId, ...(name !== undefined && { name }), ...accessClaims(options) }, expires),
+      )
     })
 }
 

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useSyncExternalStore } from 'react'
+import { useEffect, useInsertionEffect, useRef, useSyncExternalStore } from 'react'
 import type { ConveneError, Envelope } from '../client/index.ts'
 import { useChannel } from './use-channel.ts'
 
@@ -15,7 +15,8 @@ const none = () => undefined
  */
 export function useFacts(channel: string, type: string, handler: (fact: Envelope) => void): ConveneError | undefined {
   const newest = useRef(handler)
-  useEffect(() => {
+  // With the commit: a fact may come between it and the effects of a plain useEffect.
+  useInsertionEffect(() => {
     newest.current = handler
   })
   const shared = useChannel(channel)

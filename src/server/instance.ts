@@ -18,6 +18,7 @@ import { createHandlers, depart } from './handlers.ts'
 import { createApp } from './http/app.ts'
 import { metricsServer } from './http/metrics.ts'
 import { createServicePublish, type ServicePublish } from './http/publish.ts'
+import { listening } from './listening.ts'
 import { createLogger } from './observe/logger.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { Presence } from './presence/presence.ts'
@@ -30,6 +31,7 @@ import { createAdmission } from './transports/admission.ts'
 import { isOriginAllowed } from './transports/origin.ts'
 import { attachSocketIo } from './transports/socketio.ts'
 
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
 const TRIM_EVERY_MS = 600_000
 // Of a drain, kept for what follows it.
 const DRAIN_RESERVE_MS = 2000
@@ -52,17 +54,22 @@ export async function startInstance(
   declared: Readonly<Record<string, DeclaredFact>>,
   http: HttpServer,
 ): Promise<Instance> {
-  const { serverId, maxMessageBytes, maxChannels, maxCatchUp, allowedOrigins } = options
+  const { serverId, maxMessageBytes, maxChannels, maxCatchUp, allowedOrigins, jwtIssuer, jwtAudience } = options
   const production = options.nodeEnv === 'production'
   const databaseFile = options.databaseUrl.slice('sqlite:'.length)
   const secrets = options.jwtSecrets.length > 0 ? options.jwtSecrets : secretsOf(options, databaseFile)
 
   const logger = createLogger({ level: options.logLevel, pretty: !production, serverId })
   const metrics = createMetrics(serverId)
+  const scraped = options.metricsPort === undefined ? undefined : metricsServer(metrics)
+  if (scraped) await listening(scraped, options.metricsPort ?? 0, options.host).catch(refuseMetricsPort)
   const store = await openSqliteStore({
     file: databaseFile,
     synchronous: options.sqliteSynchronous,
     retention: { facts: options.eventsKept, days: options.eventsKeptDays },
+  }).catch((error: unknown) => {
+    scraped?.close()
+    throw error
   })
   const cluster = createAlone()
   const channels = new Channels({ store, cluster, logger, metrics, maxCatchUp })
@@ -71,8 +78,8 @@ export async function startInstance(
     secrets,
     publicKey: options.jwtPublicKey,
     jwksUrl: options.jwksUrl,
-    issuer: options.jwtIssuer,
-    audience: options.jwtAudience,
+    issuer: jwtIssuer,
+    audience: jwtAudience,
     nextAuth: options.nextAuth,
   })
   const access = withOwnChannel(options.access === 'claims' ? claimsPolicy : openPolicy)
@@ -126,7 +133,7 @@ export async function startInstance(
     ...options,
     production,
     serveMetrics: options.metricsPort === undefined,
-    demo: options.demo ? { root: fileURLToPath(new URL('../..', import.meta.url)), secret: secrets[0] } : undefined,
+    demo: options.demo ? { root: PACKAGE, secret: secrets[0], issuer: jwtIssuer, audience: jwtAudience } : undefined,
     isOriginAllowed: (origin) => isOriginAllowed(origin, allowedOrigins),
     isDraining: () => draining,
     channels,
@@ -136,12 +143,12 @@ export async function startInstance(
     logger,
     metrics,
   })
-  const scraped = options.metricsPort === undefined ? undefined : metricsServer(metrics)
-  scraped?.listen(options.metricsPort, options.host)
-
   metrics.gauge('convene_sessions', 'Sessions on this instance', () => sessions.size)
   metrics.gauge('convene_channels', 'Channels with members on this instance', () => channels.size)
-  const trim = () => void store.trim().catch((error: unknown) => logger.error({ err: error }, 'trimming failed'))
+  let trimmed: Promise<unknown> = Promise.resolve()
+  function trim(): void {
+    trimmed = store.trim().catch((error: unknown) => logger.error({ err: error }, 'trimming failed'))
+  }
   const trimming = setInterval(trim, TRIM_EVERY_MS).unref()
   trim()
 
@@ -159,6 +166,7 @@ export async function startInstance(
       scraped?.close()
       io.engine.close()
       await cluster.close()
+      await trimmed
       await store.close()
       metrics.stop()
     },
@@ -168,4 +176,8 @@ export async function startInstance(
 /** A server in development that was given no way to verify anybody makes itself one. */
 function secretsOf({ jwtPublicKey, jwksUrl }: Options, databaseFile: string): readonly string[] {
   return jwtPublicKey || jwksUrl ? [] : [developmentSecret(databaseFile)]
+}
+
+function refuseMetricsPort(cause: NodeJS.ErrnoException): never {
+  throw new Error(`METRICS_PORT cannot be listened on (${cause.code}); give another, or leave it unset`, { cause })
 }

@@ -1,16 +1,16 @@
 import { createServer as createHttpServer, type Server as HttpServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Server as SocketIoServer } from 'socket.io'
 import type { DeclaredFact } from '../protocol/client-events.ts'
 import type { FactReply } from '../protocol/envelope.ts'
 import { ConveneError } from '../protocol/errors.ts'
 import { type Options, parseOptions } from './config/config.ts'
 import { type Instance, startInstance } from './instance.ts'
+import { listening } from './listening.ts'
+import { refuseStrayUpgrades } from './transports/stray-upgrades.ts'
 
 /** What a server in development without a secret signs and verifies with. For the command line, which signs such tokens. */
 export { developmentSecret } from './development-secret.ts'
-
-const BACKLOG = 4096 // more waiting connections than Node's 511: a node that comes back meets a storm
 
 /** Options by their names in docs/configuration.md, in camelCase. Own facts may come with a schema and a right. */
 export type ServerOptions = Partial<Omit<Options, 'events'>> & {
@@ -55,6 +55,7 @@ export function createServer(given: ServerOptions = {}): ConveneServer {
   const facts = isList(declared) ? Object.fromEntries(declared.map((name) => [name, {}])) : declared
   const options = parseOptions({ ...rest, events: Object.keys(facts) })
   let own: HttpServer | undefined
+  const sockets = new Set<Socket>()
   let starting: Promise<Instance> | undefined
   let instance: Instance | undefined
   let closing: Promise<void> | undefined
@@ -87,6 +88,11 @@ export function createServer(given: ServerOptions = {}): ConveneServer {
     async listen() {
       own = createHttpServer(handler)
       await attach(own)
+      refuseStrayUpgrades(own, ['/socket.io/'])
+      own.on('connection', (socket: Socket) => {
+        sockets.add(socket)
+        socket.once('close', () => sockets.delete(socket))
+      })
       await listening(own, options.port, options.host)
       const { port } = own.address() as AddressInfo
       const host = options.host === '0.0.0.0' || options.host === '127.0.0.1' ? 'localhost' : options.host
@@ -97,7 +103,7 @@ export function createServer(given: ServerOptions = {}): ConveneServer {
         // One that failed to start has nothing to close.
         const started = await starting?.catch(() => undefined)
         await started?.drain()
-        if (own) await stopListening(own)
+        if (own) await stopListening(own, sockets)
         await started?.stop()
       })()
       return closing
@@ -109,20 +115,12 @@ function isList(events: readonly string[] | Readonly<Record<string, DeclaredFact
   return Array.isArray(events)
 }
 
-function listening(http: HttpServer, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    http.once('error', reject)
-    http.listen({ port, host, backlog: BACKLOG }, () => {
-      http.off('error', reject)
-      resolve()
-    })
-  })
-}
-
-/** Waits for the requests under way; what only stays open is closed. */
-function stopListening(http: HttpServer): Promise<void> {
+/** Waits for the requests under way; what only stays open is closed, upgraded connections as well. */
+function stopListening(http: HttpServer, sockets: Iterable<Socket>): Promise<void> {
   return new Promise((resolve) => {
-    const impatient = setTimeout(() => http.closeAllConnections(), 1000)
+    const impatient = setTimeout(() => {
+      for (const socket of sockets) socket.destroy()
+    }, 1000)
     http.close(() => {
       clearTimeout(impatient)
       resolve()

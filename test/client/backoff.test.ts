@@ -2,22 +2,25 @@
 import { expect, test } from 'vitest'
 import { Backoff } from '../../src/client/backoff.ts'
 
-/** The longest of many draws of each try. */
-function longest(tries: number): number[] {
-  const most = Array.from({ length: tries }, () => 0)
+/** Many draws of each try. */
+function draws(tries: number): number[][] {
+  const drawn = Array.from({ length: tries }, (): number[] => [])
   for (let round = 0; round < 500; round++) {
     const backoff = new Backoff()
-    for (let i = 0; i < tries; i++) most[i] = Math.max(most[i] ?? 0, backoff.next())
+    for (const ofTry of drawn) ofTry.push(backoff.next())
   }
-  return most
+  return drawn
 }
 
 test('anything up to 0.5 s at first, up to twice as much each time, up to 30 s', () => {
   const ceilings = [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]
-  const most = longest(ceilings.length)
+  const drawn = draws(ceilings.length)
   ceilings.forEach((ceiling, i) => {
-    expect(most[i]).toBeLessThanOrEqual(ceiling)
-    expect(most[i]).toBeGreaterThan(ceiling * 0.9)
+    const [least, most] = [Math.min(...(drawn[i] ?? [])), Math.max(...(drawn[i] ?? []))]
+    expect(least).toBeGreaterThanOrEqual(0)
+    expect(least).toBeLessThan(ceiling * 0.1)
+    expect(most).toBeLessThanOrEqual(ceiling)
+    expect(most).toBeGreaterThan(ceiling * 0.9)
   })
 })
 

@@ -1,5 +1,5 @@
 // The client's connection: states, tokens, refusals.
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type ClientState, createClient } from '../../src/client/index.ts'
 import { cleanup } from '../support/cleanup.ts'
 import { clientFor } from '../support/sdk.ts'
@@ -90,16 +90,23 @@ test('a refusal for good ends in refused, with the reason and no more tries', as
 
 test('an expired token is replaced once at once, then the client backs off', async () => {
   const { url } = await startServer()
+  // The longest waits that chance can give: 500 ms, then 1000 ms.
+  const chance = vi.spyOn(Math, 'random').mockReturnValue(0.999)
+  cleanup(() => chance.mockRestore())
   const times: number[] = []
   const stale = tokenFor('ann', { exp: inSeconds(-60) })
   const client = clientFor(url, 'ann', {
     token: () => {
-      times.push(Date.now())
-      return times.length < 6 ? stale : tokenFor('ann')
+      times.push(performance.now())
+      return times.length < 4 ? stale : tokenFor('ann')
     },
   })
   await until('connected', () => client.state === 'connected')
-  expect(times).toHaveLength(6)
+  const [first = 0, second = 0, third = 0] = times.slice(1).map((time, i) => time - (times[i] ?? 0))
+  expect(times).toHaveLength(4)
+  expect(second).toBeGreaterThan(490)
+  expect(third).toBeGreaterThan(990)
+  expect(first).toBeLessThan(second)
 })
 
 test('[LIFE1] auth:expiring is answered with a new token, and the session goes on', async () => {
@@ -139,6 +146,68 @@ test('too many connections: comes back no sooner than the server said', async ()
   await until('refused for now', () => second.state === 'reconnecting')
   await new Promise((resolve) => setTimeout(resolve, 2500))
   expect([asked, reasons]).toEqual([1, ['rate_limited']])
+})
+
+test('closed while it waits for its token, it stays closed', async () => {
+  const { url } = await startServer()
+  let give: (token: string) => void = () => {}
+  const asked: Promise<string> = new Promise((resolve) => {
+    give = resolve
+  })
+  const client = clientFor(url, 'ann', { token: () => asked })
+  client.close()
+  give(tokenFor('ann'))
+  const other = clientFor(url, 'ben')
+  await until('another one that began later is in', () => other.state === 'connected')
+  expect(client.state).toBe('idle')
+  const { presence } = await other.channel('user:ben').join()
+  expect(presence.connections).toBe(1)
+})
+
+/** Has chance give what it is told, and notes when a client is told of each state. */
+function timed(client: ReturnType<typeof createClient>, chance: number) {
+  const random = vi.spyOn(Math, 'random').mockReturnValue(chance)
+  cleanup(() => random.mockRestore())
+  const times: { state: ClientState; at: number }[] = []
+  client.onState((state) => times.push({ state, at: performance.now() }))
+  /** How long it was away, each time. */
+  const gaps = () =>
+    times.flatMap(({ state, at }, i) => (state === 'connected' ? [at - (times[i - 1]?.at ?? Number.NaN)] : []))
+  return { times, gaps }
+}
+
+test('[LIFE3] after server:shutdown it comes back when the server said', async () => {
+  const { url, server } = await startServer()
+  const client = clientFor(url, 'ann')
+  await until('connected', () => client.state === 'connected')
+  const { gaps } = timed(client, 0)
+  server.io.emit('server:shutdown', { message: 'away', reconnectInMs: 1500 })
+  for (const socket of server.io.sockets.sockets.values()) socket.conn.close()
+  await until('back', () => gaps().length === 1)
+  expect(gaps()[0]).toBeGreaterThan(1400)
+})
+
+test('a connection that is cut at once is a failed try, one that lasted is not', async () => {
+  const { url, server } = await startServer()
+  const client = clientFor(url, 'ann')
+  await until('connected', () => client.state === 'connected')
+  const { gaps } = timed(client, 0.999)
+  const cut = async (round: number) => {
+    for (const socket of server.io.sockets.sockets.values()) socket.conn.close()
+    await until('back', () => gaps().length === round)
+  }
+  await cut(1)
+  await cut(2)
+  // As if it had lasted.
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 6000)
+  cleanup(() => clock.mockRestore())
+  await cut(3)
+  const [first = 0, second = 0, third = 0] = gaps()
+  expect(first).toBeGreaterThan(490)
+  expect(second).toBeGreaterThan(990)
+  // Not 2000 ms, as a third failure in a row.
+  expect(third).toBeGreaterThan(490)
+  expect(third).toBeLessThan(1900)
 })
 
 test('closing rejects what waits', async () => {

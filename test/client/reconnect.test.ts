@@ -2,10 +2,9 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { PROCESS_SECRET, type ProcessServer, startProcess } from '../support/process-server.ts'
+import { type ProcessServer, startProcess } from '../support/process-server.ts'
 import { clientFor, listenTo, numbersOf } from '../support/sdk.ts'
 import { temporaryFolder } from '../support/story.ts'
-import { tokenFor } from '../support/token.ts'
 import { until } from '../support/until.ts'
 
 const CHANNEL = 'project:p1'
@@ -19,8 +18,7 @@ async function startAgain(before: ProcessServer, folder: string): Promise<Proces
 async function scene(echo = false) {
   const folder = temporaryFolder()
   const server = await startProcess({}, { folder })
-  const of = (user: string) => clientFor(server.url, user, { token: () => tokenFor(user, {}, PROCESS_SECRET) })
-  const [ann, ben] = [of('ann'), of('ben')]
+  const [ann, ben] = [clientFor(server.url, 'ann'), clientFor(server.url, 'ben')]
   const heard = { ann: listenTo(ann, CHANNEL), ben: listenTo(ben, CHANNEL) }
   await Promise.all([ann.channel(CHANNEL).join({ echo }), ben.channel(CHANNEL).join()])
   return { folder, server, clients: { ann, ben }, ann: ann.channel(CHANNEL), ben: ben.channel(CHANNEL), heard }

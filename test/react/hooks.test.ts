@@ -134,13 +134,17 @@ test('publishing joins by itself, and one’s own fact is not told again', async
   const ben = await connect(server, 'ben')
   await join(ben, CHANNEL)
   const app = await openApp(server, 'ann')
-  await app.mount('publisher', 'one')
+  await app.mount('publisher')
   await app.page.getByRole('button', { name: 'Publish' }).click()
   await app.page.getByRole('button', { name: 'Publish stored #1' }).waitFor()
   await expectEvent(ben, 'task:create')
+
+  await app.mount('publisher', 'one')
+  await app.page.getByRole('button', { name: 'Publish' }).click()
+  await app.page.getByRole('button', { name: 'Publish stored #2' }).waitFor()
   await expectReply(ben, 'task:create', { channel: CHANNEL, payload: { title: 'Theirs' } })
-  await app.expectText('one', '#2 Theirs')
-  expect(await app.requests()).toEqual(['channel:join', 'task:create'])
+  await app.expectText('one', '#3 Theirs')
+  expect(await app.requests()).toEqual(['channel:join', 'task:create', 'task:create'])
 })
 
 test('a component is told why a channel does not let it in', async () => {

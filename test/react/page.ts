@@ -1,5 +1,6 @@
 // A small app, bundled and run in a browser by hooks.test.ts.
 import { createElement as element, type ReactNode, StrictMode, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { createRoot } from 'react-dom/client'
 import { createClient } from '../../src/client/index.ts'
 import { ConveneProvider, useConnection, useFacts, usePublish } from '../../src/react/index.ts'
@@ -29,7 +30,8 @@ function Publisher(): ReactNode {
 /** What is mounted is said by the test: the names of the parts. */
 function App(): ReactNode {
   const [parts, setParts] = useState<readonly string[]>([])
-  Object.assign(window, { mount: setParts })
+  // All that mounting does is done when the test goes on.
+  Object.assign(window, { mount: (names: string[]) => flushSync(() => setParts(names)) })
   return [
     element(Connection, { key: 'connection' }),
     ...parts.map((part) => {

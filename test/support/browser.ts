@@ -11,6 +11,9 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // A window behind another is drawn like the one in front, or there would be no picture of it.
+  '--disable-backgrounding-occluded-windows',
+  '--disable-renderer-backgrounding',
 ]
 
 /** A real Chromium, headless. Whoever launches it closes it. */

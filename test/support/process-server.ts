@@ -7,8 +7,6 @@ import { SECRET } from './start-server.ts'
 
 /** The command line as it is installed: `npx tsc -b` builds it. */
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-/** What it verifies tokens with: in the environment a comma parts two secrets, so this one has none. */
-export const PROCESS_SECRET = SECRET.replaceAll(',', '')
 const STARTS_WITHIN_MS = 30_000
 
 /** A server in a process of its own. */
@@ -45,7 +43,7 @@ export async function startProcess(
     env: {
       PATH: process.env.PATH ?? '',
       PORT: '0',
-      JWT_SECRET: PROCESS_SECRET,
+      JWT_SECRET: SECRET,
       DATABASE_URL: `sqlite:${join(folder, 'convene.db')}`,
       LOG_LEVEL: 'warn',
       RATE_CONNECTIONS_PER_MINUTE: '1000000',

@@ -21,7 +21,7 @@ export class RawClient {
     })
   }
 
-  static async open(server: TestServer, headers: Record<string, string> = {}): Promise<RawClient> {
+  static async open(server: Pick<TestServer, 'port'>, headers: Record<string, string> = {}): Promise<RawClient> {
     const url = `ws://127.0.0.1:${server.port}/socket.io/?EIO=4&transport=websocket`
     const socket = new WebSocket(url, { headers, perMessageDeflate: false })
     cleanup(() => socket.terminate())

@@ -1,5 +1,5 @@
 import type { Envelope } from '../../protocol/envelope.ts'
-import { jsonBytes, MAX_CATCH_UP_BYTES } from '../../protocol/limits.ts'
+import { jsonBytes, MAX_CATCH_UP_BYTES, MAX_PAGE_BYTES } from '../../protocol/limits.ts'
 import type { JoinBody, ResetReason } from '../../protocol/session.ts'
 import type { LogState, Store } from '../store/store.ts'
 
@@ -21,7 +21,7 @@ export async function catchUp(store: Store, request: JoinBody, maxCatchUp: numbe
   const { epoch, head, floor } = await store.open(channel)
   if (!since) {
     const events = last > 0 ? await store.read(channel, { before: head + 1, limit: last, newest: true }) : []
-    return { epoch, head, recovered: false, events }
+    return { epoch, head, recovered: false, events: newestOf(events) }
   }
   const reset = (reason: ResetReason): CatchUp => ({ epoch, head, recovered: false, reason, events: [] })
   const refusal = refusalOf(since, { epoch, head, floor }, maxCatchUp)
@@ -47,4 +47,22 @@ function bytesOf(events: Envelope[]): number {
   let bytes = 0
   for (const event of events) bytes += jsonBytes(event)
   return bytes
+}
+
+/**
+ * The newest events that fit into one page, at least one. Without an end to it, whoever writes large facts would have
+ * everybody cut who asks for the last of them: a reply has to fit through the outbox.
+ */
+export function newestOf(events: Envelope[]): Envelope[] {
+  return oldestOf(events.toReversed()).reverse()
+}
+
+/** The first events that fit into one page, at least one. */
+export function oldestOf(events: Envelope[]): Envelope[] {
+  let bytes = 0
+  const end = events.findIndex((event, i) => {
+    bytes += jsonBytes(event)
+    return i > 0 && bytes > MAX_PAGE_BYTES
+  })
+  return end === -1 ? events : events.slice(0, end)
 }

@@ -6,9 +6,9 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Store } from '../store/store.ts'
-import { type CatchUp, catchUp } from './catch-up.ts'
+import { type CatchUp, catchUp, newestOf, oldestOf } from './catch-up.ts'
 import { Channel } from './channel.ts'
-import type { Subscriber } from './delivery.ts'
+import { Outgoing, type Subscriber } from './delivery.ts'
 import { Feed } from './feed.ts'
 
 /** A fact that somebody wants published. */
@@ -111,7 +111,8 @@ export class Channels {
    */
   join(subscriber: Subscriber, request: JoinBody): Promise<Joined<CatchUp>> {
     const { store, maxCatchUp } = this.#options
-    return this.#join(subscriber, request.channel, request.echo ?? false, () => catchUp(store, request, maxCatchUp))
+    const read = () => catchUp(store, request, maxCatchUp)
+    return this.#join(subscriber, request.channel, request.echo ?? false, read)
   }
 
   /**
@@ -119,7 +120,7 @@ export class Channels {
    * @throws ConveneError `unavailable`
    */
   follow(subscriber: Subscriber, channel: string): Promise<Joined<{ head: number }>> {
-    return this.#join(subscriber, channel, false, async () => ({ head: await this.#options.store.head(channel) }))
+    return this.#join(subscriber, channel, false, async ({ feed }) => ({ head: feed.position }))
   }
 
   /** Subscribe, hold back, read, merge; the caller sends the reply and then opens. */
@@ -127,7 +128,7 @@ export class Channels {
     subscriber: Subscriber,
     channel: string,
     echo: boolean,
-    read: () => Promise<Log>,
+    read: (live: Live) => Promise<Log>,
   ): Promise<Joined<Log>> {
     const live = this.#enter(channel)
     live.joining++
@@ -136,10 +137,12 @@ export class Channels {
       await live.started
       if (subscriber.closed) throw gone()
       const member = live.channel.admit(subscriber, echo)
-      const log = await read()
+      const log = await read(live)
       await live.feed.reach(log.head)
       if (live.channel.member(subscriber.id) !== member) throw gone()
       live.channel.settle(member, log.head)
+      // Gone while the store was read, or cut by what it was just delivered: nobody would take it out again.
+      if (subscriber.closed) throw gone()
       return { log, open: () => live.channel.open(member) }
     } catch (error) {
       // Somebody who was a member stays one: only this joining failed.
@@ -166,13 +169,14 @@ export class Channels {
     const { epoch, head, floor } = await store.open(channel)
     const newest = after === undefined
     const events = await store.read(channel, { after, before: Math.min(before ?? head + 1, head + 1), limit, newest })
-    return { epoch, head, floor, events }
+    return { epoch, head, floor, events: newest ? newestOf(events) : oldestOf(events) }
   }
 
   /** Tells the members on this instance something that is not kept, all but one session's. */
   tell(channel: string, event: string, body: unknown, exceptSession?: string): void {
+    const told = [new Outgoing(event, body)]
     for (const subscriber of this.#live.get(channel)?.channel.subscribers() ?? []) {
-      if (subscriber.id !== exceptSession) subscriber.send(event, body)
+      if (subscriber.id !== exceptSession) subscriber.deliver(told)
     }
   }
 

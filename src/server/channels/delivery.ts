@@ -1,25 +1,37 @@
 import type { Envelope } from '../../protocol/envelope.ts'
 
-/** A fact on its way out. Each wire form of it is made once, however many sessions take it. */
-export class Delivery {
-  readonly fact: Envelope
-  /** The session that published it, which has its reply instead; undefined when it is none of this instance's. */
-  readonly origin: string | undefined
+/** An event on its way out. Each wire form of it is made once, however many sessions take it. */
+export class Outgoing {
+  readonly event: string
+  readonly body: unknown
   readonly #forms = new Map<unknown, unknown>()
 
-  constructor(fact: Envelope, origin: string | undefined) {
-    this.fact = fact
-    this.origin = origin
+  constructor(event: string, body: unknown) {
+    this.event = event
+    this.body = body
   }
 
-  /** The fact in the form that `encode` makes: the same function is asked once. */
-  as<Form>(encode: (fact: Envelope) => Form): Form {
+  /** The event in the form that `encode` makes: the same function is asked once. */
+  as<Form>(encode: (event: string, body: unknown) => Form): Form {
     let form = this.#forms.get(encode) as Form | undefined
     if (form === undefined) {
-      form = encode(this.fact)
+      form = encode(this.event, this.body)
       this.#forms.set(encode, form)
     }
     return form
+  }
+}
+
+/** A fact on its way out: an event named by its type. */
+export class Delivery extends Outgoing {
+  readonly fact: Envelope
+  /** The session that published it, which has its reply instead; undefined when it is none of this instance's. */
+  readonly origin: string | undefined
+
+  constructor(fact: Envelope, origin: string | undefined) {
+    super(fact.type, fact)
+    this.fact = fact
+    this.origin = origin
   }
 }
 
@@ -27,8 +39,6 @@ export class Delivery {
 export interface Subscriber {
   readonly id: string
   readonly closed: boolean
-  /** Takes facts of one channel, in order. */
-  deliver(deliveries: readonly Delivery[]): void
-  /** Tells one thing that is not a fact. */
-  send(event: string, body: unknown): void
+  /** Takes events of one channel, in order. */
+  deliver(events: readonly Outgoing[]): void
 }

@@ -30,6 +30,11 @@ export class Feed {
     this.#failed = failed
   }
 
+  /** The seq delivered last; 0 before it has started. */
+  get position(): number {
+    return this.#position ?? 0
+  }
+
   /** Delivers everything after `head`, what came meanwhile included. */
   start(head: number): void {
     this.#position = head

@@ -49,7 +49,7 @@ function tableRow(row: Row<unknown>): string {
 export function renderMarkdown(table: Table, productionRules: readonly string[]): string {
   const rows = Object.values(table)
   const refusals = rows.flatMap(({ env, production }) => (production ? `\`${env}\`: ${production.rule}` : []))
-  return `<!-- Made from the table in src/server/options.ts; edit it there. -->
+  return `<!-- Made from the table in src/server/config/options.ts; edit it there. -->
 
 # Configuration
 

@@ -8,7 +8,7 @@ import type { Metrics } from '../observe/metrics.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { broadcastRoutes } from './broadcast.ts'
-import { demoRoutes } from './demo.ts'
+import { type DemoOptions, demoRoutes } from './demo.ts'
 import { errorHandler, notFound } from './errors.ts'
 import { eventsRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
@@ -24,8 +24,8 @@ export interface AppOptions {
   readonly serverId: string
   /** Whether `/metrics` is served here, for callers with a key. */
   readonly serveMetrics: boolean
-  /** Where the demo's files are and what signs its tokens; none: no demo. */
-  readonly demo: { readonly root: string; readonly secret: string | undefined } | undefined
+  /** None: no demo. */
+  readonly demo: DemoOptions | undefined
   isOriginAllowed(origin: string | undefined): boolean
   isDraining(): boolean
   readonly channels: Channels
@@ -53,7 +53,7 @@ export function createApp(options: AppOptions): Express {
     keyFromPath,
     express.json({ limit: '100kb', type: ['application/json', 'application/*+json'] }),
   )
-  if (options.demo) app.use(demoRoutes(options.demo.root, options.demo.secret))
+  if (options.demo) app.use(demoRoutes(options.demo))
   app.use(healthRoutes(options))
 
   const withKey = requireKey(options.apiKeys, !options.production)

@@ -4,13 +4,22 @@ import express, { Router } from 'express'
 import jwt from 'jsonwebtoken'
 import { z } from 'zod'
 import { ConveneError, parseBody } from '../../protocol/errors.ts'
-import { isLoopback } from './keys.ts'
+import { isLocal } from './keys.ts'
 
-const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
 const person = z.object({ id: z.string().regex(/^[a-z0-9-]{1,32}$/), name: z.string().min(1).max(64) })
 
+export interface DemoOptions {
+  /** The folder that has `demo/`. */
+  readonly root: string
+  /** What signs its people's tokens; none where only public keys are known. */
+  readonly secret: string | undefined
+  /** What this server wants to find in a token. */
+  readonly issuer: string | undefined
+  readonly audience: string | undefined
+}
+
 /** The demo page at `/`, and tokens for its people. Only in development, only for this computer. */
-export function demoRoutes(root: string, secret: string | undefined): Router {
+export function demoRoutes({ root, secret, issuer, audience }: DemoOptions): Router {
   const router = Router()
   // Files are sent from a root: a whole path with a dot in front of a folder, like ~/.npm/_npx, would be refused.
   const files = join(root, 'demo')
@@ -27,8 +36,7 @@ export function demoRoutes(root: string, secret: string | undefined): Router {
   router.use('/demo', express.static(files, { index: false }))
 
   router.post('/demo/token', (request, response) => {
-    // The name of the host as well: a page elsewhere may call itself by a name that leads here.
-    if (!isLoopback(request) || !LOCAL_HOST.test(request.get('host') ?? '')) {
+    if (!isLocal(request)) {
       throw new ConveneError('forbidden', 'The demo gives tokens to this computer only; open it as http://localhost')
     }
     if (secret === undefined) {
@@ -38,7 +46,8 @@ export function demoRoutes(root: string, secret: string | undefined): Router {
       )
     }
     const { id, name } = parseBody(person, request.body, 'person')
-    response.json({ token: jwt.sign({ sub: id, name }, secret, { algorithm: 'HS256', expiresIn: '1h' }) })
+    const claims = { sub: id, name, ...(issuer && { iss: issuer }), ...(audience && { aud: audience }) }
+    response.json({ token: jwt.sign(claims, secret, { algorithm: 'HS256', expiresIn: '1h' }) })
   })
 
   return router

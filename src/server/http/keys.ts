@@ -3,13 +3,14 @@ import type { Request, RequestHandler } from 'express'
 import { ConveneError } from '../../protocol/errors.ts'
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
+const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
 const KEY_PATH = /^\/k\/([^/]+)(?=\/)/
 
 /** Takes the key of `/k/<key>/…` out of the path, for callers that can set only a URL. */
 export const keyFromPath: RequestHandler = (request, response, next) => {
   const key = KEY_PATH.exec(request.url)?.[1]
   if (key !== undefined) {
-    response.locals.key = key
+    response.locals.key = decoded(key)
     request.url = request.url.slice(`/k/${key}`.length)
   }
   next()
@@ -22,7 +23,7 @@ export const keyFromPath: RequestHandler = (request, response, next) => {
 export function requireKey(keys: readonly string[], loopbackWithout: boolean): RequestHandler {
   const known = keys.map(digest)
   return (request, response, next) => {
-    if (known.length === 0 && loopbackWithout && isLoopback(request)) {
+    if (known.length === 0 && loopbackWithout && isLocal(request)) {
       next()
       return
     }
@@ -34,9 +35,25 @@ export function requireKey(keys: readonly string[], loopbackWithout: boolean): R
   }
 }
 
-/** Whether the caller runs on this computer, and not behind a proxy that does. */
-export function isLoopback(request: Request): boolean {
-  return LOOPBACK.test(request.socket.remoteAddress ?? '') && request.headers['x-forwarded-for'] === undefined
+/** A key may hold what a path cannot, a slash of base64 say. */
+function decoded(key: string): string | undefined {
+  try {
+    return decodeURIComponent(key)
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Whether the caller runs on this computer, not behind a proxy that does, and calls it by its own name: a page elsewhere
+ * may have its name lead here (DNS rebinding), and then its requests come from this computer's browser.
+ */
+export function isLocal(request: Request): boolean {
+  return (
+    LOOPBACK.test(request.socket.remoteAddress ?? '') &&
+    request.headers['x-forwarded-for'] === undefined &&
+    LOCAL_HOST.test(request.get('host') ?? '')
+  )
 }
 
 function keyOf(request: Request): string | undefined {

@@ -3,6 +3,7 @@ import { channelAddress } from '../../protocol/channel.ts'
 import type { ClientEvent } from '../../protocol/client-events.ts'
 import { type FactReply, factType, jsonObject, operationId } from '../../protocol/envelope.ts'
 import { ConveneError, parseBody } from '../../protocol/errors.ts'
+import { MAX_DEPTH } from '../../protocol/limits.ts'
 import type { Publication } from '../channels/channels.ts'
 
 /** A fact as an app's server sends it. */
@@ -21,6 +22,9 @@ export function createServicePublish(
 ) {
   return async (channel: unknown, body: unknown): Promise<FactReply> => {
     const address = parseBody(channelAddress, channel, 'channel')
+    if (isDeeper(body, MAX_DEPTH)) {
+      throw new ConveneError('invalid', `event: expected at most ${MAX_DEPTH} levels of arrays and objects`)
+    }
     const fact = parseBody(publishBody, body, 'event')
     const event = events.get(fact.type)
     if (event && event.kind !== 'fact') throw new ConveneError('invalid', `event: type: ${fact.type} is not a fact`)
@@ -37,3 +41,12 @@ export function createServicePublish(
 }
 
 export type ServicePublish = ReturnType<typeof createServicePublish>
+
+/**
+ * Whether a value has arrays and objects in more than so many levels. As of a client's body [REQ1]: some thousand more,
+ * and whoever writes it as JSON runs out of stack, with everybody's facts of the same turn in hand.
+ */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
+}

@@ -1,10 +1,10 @@
-import type { Envelope } from '../../protocol/envelope.ts'
 import type { ConveneError } from '../../protocol/errors.ts'
 
-/** A fact on its way out; `as` makes each wire form once, however many connections take it. */
+/** An event on its way out; `as` makes each wire form once, however many connections take it. */
 export interface Outgoing {
-  readonly fact: Envelope
-  as<Form>(encode: (fact: Envelope) => Form): Form
+  readonly event: string
+  readonly body: unknown
+  as<Form>(encode: (event: string, body: unknown) => Form): Form
 }
 
 /** One pipe to one client, as every transport gives it. Nothing here throws; a closed one ignores what comes. */
@@ -12,9 +12,10 @@ export interface Connection {
   readonly id: string
   /** The client's address, as far as the proxies in front are believed. */
   readonly address: string
-  /** Emits something that is not a fact. */
+  /** Emits something that is meant for this client alone. */
   send(event: string, body: unknown): void
-  deliver(facts: readonly Outgoing[]): void
+  /** Emits what others get as well. */
+  deliver(events: readonly Outgoing[]): void
   /** The session became, or is no longer, a member of a channel. */
   entered(channel: string): void
   exited(channel: string): void

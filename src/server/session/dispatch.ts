@@ -60,6 +60,10 @@ export class Dispatch {
     } catch (thrown) {
       const error = this.#errorOf(thrown, session, name)
       metrics.refused.inc({ code: error.code })
+      if (error.code === 'rate_limited' && !session.floodRate.allows()) {
+        session.connection.close(error)
+        return
+      }
       if (reply) reply({ ok: false, error: error.toBody() })
       else session.send('error', { ...error.toBody(), event: String(name), ...operationIdOf(body) })
     } finally {

@@ -13,17 +13,22 @@ export class Rate {
     this.#tokens = this.#burst
   }
 
-  /** @throws ConveneError `rate_limited`, with the time until one more is allowed */
-  take(what: string): void {
+  /** Whether one more is allowed, which is then taken. */
+  allows(): boolean {
     const now = performance.now()
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#perSecond)
     this.#at = now
-    if (this.#tokens < 1) {
-      const retryAfterMs = Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000)
-      throw new ConveneError('rate_limited', `At most ${this.#perSecond} ${what} a second; try again later`, {
-        retryAfterMs,
-      })
-    }
+    if (this.#tokens < 1) return false
     this.#tokens--
+    return true
+  }
+
+  /** @throws ConveneError `rate_limited`, with the time until one more is allowed */
+  take(what: string): void {
+    if (this.allows()) return
+    const retryAfterMs = Math.ceil(((1 - this.#tokens) / this.#perSecond) * 1000)
+    throw new ConveneError('rate_limited', `At most ${this.#perSecond} ${what} a second; try again later`, {
+      retryAfterMs,
+    })
   }
 }

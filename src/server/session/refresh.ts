@@ -24,6 +24,8 @@ export async function refresh(
     )
   }
   session.renew(verified)
+  // Those under way were let in by the old token; what comes after them asks with the new one.
+  await Promise.all(session.lanes.values())
   for (const channel of session.channels) {
     const role = await access.role(verified.identity, channel)
     if (session.role(channel) === undefined) continue

@@ -5,6 +5,9 @@ import type { Identity } from '../auth/identity.ts'
 import type { Connection, Outgoing } from './connection.ts'
 import { Rate } from './limits.ts'
 
+// Refusals a second, and twice that at once: a stock client that was offline sends all it kept in one go.
+const FLOOD_PER_SECOND = 500
+
 export interface SessionRates {
   readonly factsPerSecond: number
   readonly signalsPerSecond: number
@@ -18,6 +21,8 @@ export class Session {
   readonly author: Author
   readonly factRate: Rate
   readonly signalRate: Rate
+  /** What it may be refused for its rate. Refusing costs as well, and whoever never stops takes the time of everybody. */
+  readonly floodRate = new Rate(FLOOD_PER_SECOND)
   /** Requests that change a membership, by channel: what comes after one waits for it [REQ5]. */
   readonly lanes = new Map<string, Promise<unknown>>()
   /** Channels it is about to be joined to. */
@@ -77,8 +82,8 @@ export class Session {
     if (!this.#closed) this.connection.send(event, body)
   }
 
-  deliver(facts: readonly Outgoing[]): void {
-    if (!this.#closed) this.connection.deliver(facts)
+  deliver(events: readonly Outgoing[]): void {
+    if (!this.#closed) this.connection.deliver(events)
   }
 
   /** To be called once, by `Sessions`. */

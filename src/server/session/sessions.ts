@@ -40,7 +40,7 @@ export class Sessions {
     const userId = verified.identity.id
     const count = this.#perUser.get(userId) ?? 0
     if (count >= this.#options.maxConnectionsPerUser) {
-      throw new ConveneError('too_many', 'Too many connections', { retryAfterMs: 30_000 })
+      throw new ConveneError('too_many', 'Too many connections', { retryAfterMs: 5000 })
     }
     this.#perUser.set(userId, count + 1)
     const session = new Session(connection, verified, this.#options.rates)

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type Database from 'libsql'
+import { ConveneError } from '../../protocol/errors.ts'
 import type { Outcome } from './group-commit.ts'
 import { isSameOperation, type KeptOperation, operationMismatch } from './operation.ts'
 import type { FactDraft, Stored } from './store.ts'
@@ -67,6 +68,9 @@ export function createSqliteAppend(db: Database.Database): (drafts: FactDraft[])
     const outcomes = drafts.map((draft): Outcome<Stored> => {
       const log = logs.get(draft.channel) as Log
       const key = `${log.id} ${draft.operationId}`
+      const payload = jsonOf(draft.payload)
+      if (payload === undefined)
+        return { error: new ConveneError('invalid', 'payload: this cannot be written as JSON') }
       const before = kept.get(key)
       if (before) {
         if (!isSameOperation(before, draft)) return { error: operationMismatch(draft.operationId) }
@@ -78,7 +82,7 @@ export function createSqliteAppend(db: Database.Database): (drafts: FactDraft[])
         seq: ++log.head,
         type: draft.type,
         user: draft.user && JSON.stringify(draft.user),
-        payload: JSON.stringify(draft.payload),
+        payload,
         timestamp: draft.timestamp ?? now,
       }
       kept.set(key, row) // a repeat in the same batch is a repeat too
@@ -94,6 +98,15 @@ export function createSqliteAppend(db: Database.Database): (drafts: FactDraft[])
   }
 
   return db.transaction(append).immediate
+}
+
+/** A payload as JSON text. An embedding program may give what has none, a BigInt say: that is its own failure only. */
+function jsonOf(payload: object): string | undefined {
+  try {
+    return JSON.stringify(payload)
+  } catch {
+    return undefined
+  }
 }
 
 /** [SEQ5] A log's random name. */

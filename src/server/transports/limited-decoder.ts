@@ -5,6 +5,8 @@ import { MAX_DEPTH } from '../../protocol/limits.ts'
 // Room for a token of 16 KiB and what belongs to it.
 const MAX_CONNECT_LENGTH = 32_768
 const EVENT = /^2(\d*)\["((?:[^"\\]|\\.){1,128})"/
+// Socket.IO's own, which its parser refuses; what is not parsed must not bring them in either.
+const RESERVED = ['connect', 'connect_error', 'disconnect', 'disconnecting', 'newListener', 'removeListener']
 
 /**
  * A Socket.IO decoder for clients that are not to be trusted. It throws, which closes the connection, on binary packets,
@@ -56,7 +58,7 @@ export function limitedDecoder(maxMessageBytes: number): typeof Decoder {
 
     #refuse(packet: string, error: ConveneError): void {
       const [, id, name] = EVENT.exec(packet) ?? []
-      if (name === undefined) throw error
+      if (name === undefined || RESERVED.includes(name)) throw error
       super.emitReserved('decoded', { type: 2, nsp: '/', data: [name, error], ...(id && { id: Number(id) }) })
     }
   }

@@ -1,8 +1,7 @@
 import type { Socket as EngineSocket } from 'engine.io'
-import type { Envelope } from '../../protocol/envelope.ts'
 import type { Outgoing } from '../session/connection.ts'
 
-/** A fact as Socket.IO text, and as the WebSocket frame of it. */
+/** An event as Socket.IO text, and as the WebSocket frame of it. */
 interface Encoded {
   readonly text: string
   readonly frame: Buffer
@@ -19,6 +18,7 @@ export class Outbox {
   /** Bytes that wait here, and bytes that the transport has taken but not yet written. */
   #waiting = 0
   #inFlight = 0
+  #overflowed = false
 
   constructor(engine: EngineSocket, maxBytes: number, overflow: () => void) {
     this.#engine = engine
@@ -31,9 +31,10 @@ export class Outbox {
     })
   }
 
-  deliver(facts: readonly Outgoing[]): void {
-    for (const fact of facts) {
-      const { text, frame } = fact.as(encode)
+  deliver(events: readonly Outgoing[]): void {
+    if (this.#overflowed) return
+    for (const event of events) {
+      const { text, frame } = event.as(encode)
       const options: WriteOptions = { compress: false, wsPreEncodedFrame: [frame] }
       this.#engine.write(text, options)
     }
@@ -42,12 +43,15 @@ export class Outbox {
   #count(bytes: number): void {
     this.#waiting += bytes
     const pending = this.#waiting + (this.#engine.transport.writable ? 0 : this.#inFlight)
-    if (pending > this.#maxBytes) this.#overflow()
+    if (pending <= this.#maxBytes || this.#overflowed) return
+    this.#overflowed = true
+    // Not within somebody else's delivery: on polling the session ends in the call.
+    setImmediate(this.#overflow)
   }
 }
 
-function encode(fact: Envelope): Encoded {
-  const text = `2${JSON.stringify([fact.type, fact])}`
+function encode(event: string, body: unknown): Encoded {
+  const text = `2${JSON.stringify([event, body])}`
   return { text, frame: textFrame(`4${text}`) }
 }
 

@@ -24,8 +24,8 @@ export class SocketIoConnection implements Connection {
     if (this.#socket.connected) this.#socket.emit(event, body)
   }
 
-  deliver(facts: readonly Outgoing[]): void {
-    if (this.#socket.connected) this.#outbox.deliver(facts)
+  deliver(events: readonly Outgoing[]): void {
+    if (this.#socket.connected) this.#outbox.deliver(events)
   }
 
   /** [CH2] An embedding application's `io.to(channel)` reaches its members. */

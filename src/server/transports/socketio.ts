@@ -101,6 +101,8 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
       socket.conn.close()
     })
     socket.onAny((event: unknown, ...args: unknown[]) => {
+      // What came in one read may outlive its connection by thousands of packets.
+      if (socket.conn.readyState !== 'open') return
       const last = args.at(-1)
       const reply = typeof last === 'function' ? (last as Reply) : undefined
       const body = args[0] === last && reply ? undefined : args[0]

@@ -8,6 +8,7 @@ import express from 'express'
 import { expect, test } from 'vitest'
 import { demoRoutes } from '../../../src/server/http/demo.ts'
 import { cleanup } from '../../support/cleanup.ts'
+import { connect } from '../../support/connect.ts'
 import { startServer } from '../../support/start-server.ts'
 
 const HTML = { headers: { Accept: 'text/html' } }
@@ -31,7 +32,9 @@ test('the page is found wherever it is installed, under ~/.npm/_npx too', async 
   await mkdir(root, { recursive: true })
   await cp(fileURLToPath(new URL('../../../demo', import.meta.url)), join(root, 'demo'), { recursive: true })
 
-  const http = createServer(express().use(demoRoutes(root, 'secret')))
+  const http = createServer(
+    express().use(demoRoutes({ root: root, secret: 'secret', issuer: undefined, audience: undefined })),
+  )
   cleanup(() => http.close())
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
@@ -65,4 +68,15 @@ test('tokens are for this computer, asked by its own name', async () => {
     })
   }
   expect((await ask(json, JSON.stringify({ id: 'Ann!', name: 'Ann' }))).status).toBe(400)
+})
+
+test('its tokens are those that the server wants', async () => {
+  const server = await startServer({ demo: true, jwtIssuer: 'https://issuer.example', jwtAudience: 'convene' })
+  const response = await fetch(`${server.url}/demo/token`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ id: 'ann', name: 'Ann' }),
+  })
+  const { token } = (await response.json()) as { token: string }
+  expect((await connect(server, 'ann', { token })).connected.userId).toBe('ann')
 })
