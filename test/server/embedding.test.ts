@@ -24,7 +24,7 @@ test('attach serves an app that has its own HTTP server, which stays the app’s
   const { port } = http.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
 
-  const ann = await connect({ url, port, server: convene }, 'ann')
+  const ann = await connect({ url }, 'ann')
   await join(ann, 'project:p1')
   await convene.publish('project:p1', { type: 'task:update', payload: { n: 1 } })
   expect(await expectEvent(ann, 'task:update')).toMatchObject({ seq: 1, payload: { n: 1 } })

@@ -39,6 +39,11 @@ export class RawClient {
     this.#socket.pause()
   }
 
+  /** Goes without a word: no close frame. */
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
   resume(): void {
     this.#socket.resume()
   }
