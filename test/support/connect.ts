@@ -53,7 +53,11 @@ export function clientOf(url: string, { transport, token, ...options }: ConnectO
 }
 
 /** Connects somebody and waits for the greeting. */
-export async function connect(server: Pick<TestServer, 'url'> & Partial<TestServer>, userId: string, options: ConnectOptions = {}): Promise<Client> {
+export async function connect(
+  server: Pick<TestServer, 'url'> & Partial<TestServer>,
+  userId: string,
+  options: ConnectOptions = {},
+): Promise<Client> {
   const socket = clientOf(server.url, { token: tokenFor(userId), ...options })
   const received: Received[] = []
   socket.onAny((event: string, body: unknown) => received.push({ event, body }))
