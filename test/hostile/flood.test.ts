@@ -52,7 +52,7 @@ describe('A17 A34 [REQ4] a flood of requests beyond the rate', () => {
   test('in one POST ends the flooder too', async () => {
     const room = await Room.open({ RATE_FACTS_PER_SECOND: '50' })
     const flooder = await Polling.member(room.server, 'mallory', channel)
-    await flooder.post(Array(18_000).fill('42["nope",{}]').join('\x1e'))
+    await flooder.post(Array(4000).fill('42["nope",{}]').join('\x1e'))
     await room.publish(5)
     let last = 200
     for (let polls = 0; polls < 10 && last === 200; polls++) last = (await fetch(flooder.url)).status
