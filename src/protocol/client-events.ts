@@ -40,7 +40,7 @@ function signal<B extends z.ZodType>(body: B) {
 export const CLIENT_EVENTS = {
   'channel:join': request(joinBody, joinReply, 'read', false),
   'channel:leave': request(leaveBody, nothing, null, true),
-  'channel:history': request(historyBody, historyReply, 'read', true),
+  'channel:history': { ...request(historyBody, historyReply, 'read', true), large: true },
   'presence:update': request(presenceUpdateBody, nothing, 'read', true),
   'presence:list': request(presenceListBody, presenceList, 'read', true),
   'document:list': request(documentListBody, nothing, 'read', true),
@@ -87,6 +87,8 @@ export interface ClientEvent {
   readonly reply: z.ZodType
   readonly needs: Right | null
   readonly joined: boolean
+  /** Whether its reply may bring much of a log. */
+  readonly large?: boolean
 }
 
 /** A fact that a deployment declares for itself. Without a payload schema any object will do; `needs` is `edit` unless said. */

@@ -6,10 +6,11 @@ export const MAX_DEPTH = 32
 export const MAX_OPERATION_ID_LENGTH = 128
 /** Facts in one page of history. */
 export const MAX_PAGE = 300
-/** Bytes of catch-up in one join's reply; more is `too_many`. */
-export const MAX_CATCH_UP_BYTES = 1_048_576
-/** Bytes of one page of history, and of the last facts a join asks for; what does not fit is left for the next page. */
-export const MAX_PAGE_BYTES = 524_288
+/**
+ * Bytes of facts in one reply, half of what may wait for a session, so that what is live meanwhile still fits: a catch-up
+ * of more is `too_many`, a page of history or of `last` facts is shorter than was asked.
+ */
+export const MAX_REPLY_BYTES = 524_288
 /** Facts in one call of the service API. */
 export const MAX_BATCH = 100
 /** Bytes of a presence state, as JSON in UTF-8. */

@@ -4,6 +4,7 @@ import type { Express } from 'express'
 import type { Server as SocketIoServer } from 'socket.io'
 import { isChannelAddress } from '../protocol/channel.ts'
 import { clientEvents, type DeclaredFact } from '../protocol/client-events.ts'
+import { MAX_REPLY_BYTES } from '../protocol/limits.ts'
 import type { Connected } from '../protocol/session.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import { claimsPolicy } from './access/claims.ts'
@@ -56,6 +57,7 @@ export async function startInstance(
 ): Promise<Instance> {
   const { serverId, maxMessageBytes, maxChannels, maxCatchUp, allowedOrigins, jwtIssuer, jwtAudience } = options
   const production = options.nodeEnv === 'production'
+  const maxReplyBytes = Math.min(MAX_REPLY_BYTES, options.maxOutboundBytes / 2)
   const databaseFile = options.databaseUrl.slice('sqlite:'.length)
   const secrets = options.jwtSecrets.length > 0 ? options.jwtSecrets : secretsOf(options, databaseFile)
 
@@ -72,7 +74,7 @@ export async function startInstance(
     throw error
   })
   const cluster = createAlone()
-  const channels = new Channels({ store, cluster, logger, metrics, maxCatchUp })
+  const channels = new Channels({ store, cluster, logger, metrics, maxCatchUp, maxReplyBytes })
   const presence = new Presence(channels)
   const authenticator = createAuthenticator({
     secrets,

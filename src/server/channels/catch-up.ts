@@ -1,5 +1,5 @@
 import type { Envelope } from '../../protocol/envelope.ts'
-import { jsonBytes, MAX_CATCH_UP_BYTES, MAX_PAGE_BYTES } from '../../protocol/limits.ts'
+import { jsonBytes } from '../../protocol/limits.ts'
 import type { JoinBody, ResetReason } from '../../protocol/session.ts'
 import type { LogState, Store } from '../store/store.ts'
 
@@ -12,26 +12,34 @@ export interface CatchUp {
   readonly events: Envelope[]
 }
 
+/** How much of a log one reply may bring. */
+export interface ReplyLimits {
+  /** Facts of a catch-up. */
+  readonly maxCatchUp: number
+  /** Bytes of the facts in any reply. */
+  readonly maxReplyBytes: number
+}
+
 /**
  * [JOIN2] to [JOIN4] All that a returning session missed, or none of it and why. Never a part.
  * @throws ConveneError `unavailable`
  */
-export async function catchUp(store: Store, request: JoinBody, maxCatchUp: number): Promise<CatchUp> {
+export async function catchUp(store: Store, request: JoinBody, limits: ReplyLimits): Promise<CatchUp> {
   const { channel, since, last = 0 } = request
   const { epoch, head, floor } = await store.open(channel)
   if (!since) {
     const events = last > 0 ? await store.read(channel, { before: head + 1, limit: last, newest: true }) : []
-    return { epoch, head, recovered: false, events: newestOf(events) }
+    return { epoch, head, recovered: false, events: newestOf(events, limits.maxReplyBytes) }
   }
   const reset = (reason: ResetReason): CatchUp => ({ epoch, head, recovered: false, reason, events: [] })
-  const refusal = refusalOf(since, { epoch, head, floor }, maxCatchUp)
+  const refusal = refusalOf(since, { epoch, head, floor }, limits.maxCatchUp)
   if (refusal) return reset(refusal)
 
   const missed = head - since.seq
   const events = missed > 0 ? await store.read(channel, { after: since.seq, before: head + 1, limit: missed }) : []
   // Trimmed while it was read.
   if (events.length < missed) return reset('expired')
-  if (bytesOf(events) > MAX_CATCH_UP_BYTES) return reset('too_many')
+  if (bytesOf(events) > limits.maxReplyBytes) return reset('too_many')
   return { epoch, head, recovered: true, events }
 }
 
@@ -53,16 +61,16 @@ function bytesOf(events: Envelope[]): number {
  * The newest events that fit into one page, at least one. Without an end to it, whoever writes large facts would have
  * everybody cut who asks for the last of them: a reply has to fit through the outbox.
  */
-export function newestOf(events: Envelope[]): Envelope[] {
-  return oldestOf(events.toReversed()).reverse()
+export function newestOf(events: Envelope[], maxBytes: number): Envelope[] {
+  return oldestOf(events.toReversed(), maxBytes).reverse()
 }
 
 /** The first events that fit into one page, at least one. */
-export function oldestOf(events: Envelope[]): Envelope[] {
+export function oldestOf(events: Envelope[], maxBytes: number): Envelope[] {
   let bytes = 0
   const end = events.findIndex((event, i) => {
     bytes += jsonBytes(event)
-    return i > 0 && bytes > MAX_PAGE_BYTES
+    return i > 0 && bytes > maxBytes
   })
   return end === -1 ? events : events.slice(0, end)
 }

@@ -81,13 +81,16 @@ export class Channel {
     this.#pass(member, held)
   }
 
-  publishing(operationId: string, sessionId: string): void {
-    if (!this.#origins.has(operationId)) this.#origins.set(operationId, sessionId)
+  /** Whose operation this is, from now until its fact goes out. False when it is somebody's already. */
+  publishing(operationId: string, sessionId: string): boolean {
+    if (this.#origins.has(operationId)) return false
+    this.#origins.set(operationId, sessionId)
+    return true
   }
 
-  /** Forgets an operation that came to nothing, or that was stored before. */
-  published(operationId: string, sessionId: string): void {
-    if (this.#origins.get(operationId) === sessionId) this.#origins.delete(operationId)
+  /** Of an operation that came to nothing, or that was stored before. */
+  forget(operationId: string): void {
+    this.#origins.delete(operationId)
   }
 
   /** Puts a fact on the way out, with the others of this turn of the event loop. */

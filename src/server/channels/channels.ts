@@ -6,7 +6,7 @@ import type { Cluster } from '../cluster/cluster.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Store } from '../store/store.ts'
-import { type CatchUp, catchUp, newestOf, oldestOf } from './catch-up.ts'
+import { type CatchUp, catchUp, newestOf, oldestOf, type ReplyLimits } from './catch-up.ts'
 import { Channel } from './channel.ts'
 import { Outgoing, type Subscriber } from './delivery.ts'
 import { Feed } from './feed.ts'
@@ -39,12 +39,11 @@ interface Live {
   joining: number
 }
 
-export interface ChannelsOptions {
+export interface ChannelsOptions extends ReplyLimits {
   readonly store: Store
   readonly cluster: Cluster
   readonly logger: Logger
   readonly metrics: Metrics
-  readonly maxCatchUp: number
 }
 
 /** Every channel with members on this instance, and the one way in for facts. */
@@ -79,12 +78,13 @@ export class Channels {
   async publish(publication: Publication): Promise<FactReply> {
     const { operationId = randomUUID(), origin, ...rest } = publication
     const { channel, type, user, payload } = rest
-    if (origin !== undefined) this.#live.get(channel)?.channel.publishing(operationId, origin)
-    const forget = () => origin !== undefined && this.#live.get(channel)?.channel.published(operationId, origin)
+    const live = this.#live.get(channel)?.channel
+    // Of two tries under way at once the first is the author's; the other's answer must not make it forgotten.
+    const isOrigin = origin !== undefined && live?.publishing(operationId, origin)
     try {
       const { duplicate, epoch, seq, timestamp } = await this.#options.store.append({ ...rest, operationId })
       if (duplicate) {
-        forget()
+        if (isOrigin) live?.forget(operationId)
         return { epoch, seq, operationId, timestamp, duplicate: true }
       }
       this.#options.metrics.facts.inc()
@@ -100,7 +100,7 @@ export class Channels {
       })
       return { epoch, seq, operationId, timestamp }
     } catch (error) {
-      forget()
+      if (isOrigin) live?.forget(operationId)
       throw error
     }
   }
@@ -110,8 +110,7 @@ export class Channels {
    * @throws ConveneError `unavailable`
    */
   join(subscriber: Subscriber, request: JoinBody): Promise<Joined<CatchUp>> {
-    const { store, maxCatchUp } = this.#options
-    const read = () => catchUp(store, request, maxCatchUp)
+    const read = () => catchUp(this.#options.store, request, this.#options)
     return this.#join(subscriber, request.channel, request.echo ?? false, read)
   }
 
@@ -141,7 +140,8 @@ export class Channels {
       await live.feed.reach(log.head)
       if (live.channel.member(subscriber.id) !== member) throw gone()
       live.channel.settle(member, log.head)
-      // Gone while the store was read, or cut by what it was just delivered: nobody would take it out again.
+      // Gone while the store was read, or cut by what it was just delivered: nobody would take it out again, and a
+      // reply would tell of a head that it has not reached.
       if (subscriber.closed) throw gone()
       return { log, open: () => live.channel.open(member) }
     } catch (error) {
@@ -165,11 +165,11 @@ export class Channels {
 
   /** @throws ConveneError `unavailable` */
   async history({ channel, after, before, limit }: HistoryBody): Promise<HistoryReply> {
-    const { store } = this.#options
+    const { store, maxReplyBytes } = this.#options
     const { epoch, head, floor } = await store.open(channel)
     const newest = after === undefined
     const events = await store.read(channel, { after, before: Math.min(before ?? head + 1, head + 1), limit, newest })
-    return { epoch, head, floor, events: newest ? newestOf(events) : oldestOf(events) }
+    return { epoch, head, floor, events: newest ? newestOf(events, maxReplyBytes) : oldestOf(events, maxReplyBytes) }
   }
 
   /** Tells the members on this instance something that is not kept, all but one session's. */

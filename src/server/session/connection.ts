@@ -12,6 +12,10 @@ export interface Connection {
   readonly id: string
   /** The client's address, as far as the proxies in front are believed. */
   readonly address: string
+  /** False from the moment on which nothing more is sent: what is told after it would be told to nobody. */
+  readonly open: boolean
+  /** Resolves when so little waits for the client that a large reply fits as well, or when it is gone. */
+  drained(): Promise<void>
   /** Emits something that is meant for this client alone. */
   send(event: string, body: unknown): void
   /** Emits what others get as well. */

@@ -5,7 +5,7 @@ import { allows, type Role } from '../../protocol/roles.ts'
 import type { AccessPolicy } from '../access/policy.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import { inLane } from './lane.ts'
+import { inLane, inTurn } from './lane.ts'
 import type { Session } from './session.ts'
 
 /** What a handler answers. `afterwards` runs when the reply has been sent. */
@@ -60,6 +60,7 @@ export class Dispatch {
     } catch (thrown) {
       const error = this.#errorOf(thrown, session, name)
       metrics.refused.inc({ code: error.code })
+      if (session.closed) return
       if (error.code === 'rate_limited' && !session.floodRate.allows()) {
         session.connection.close(error)
         return
@@ -84,10 +85,7 @@ export class Dispatch {
     else session.factRate.take('requests')
     if (body instanceof ConveneError) throw body
     if (typeof name !== 'string' || !event || !handler) {
-      throw new ConveneError(
-        'unknown_event',
-        `There is no event ${JSON.stringify(name)?.slice(0, 80)}; see the protocol, or declare it with EVENTS`,
-      )
+      throw new ConveneError('unknown_event', notServed(name, event !== undefined))
     }
     const parsed = parseBody(event.body, body, name)
     const channel = (parsed as Addressed | undefined)?.channel
@@ -95,7 +93,7 @@ export class Dispatch {
     const changesMembership = name === 'channel:join' || name === 'channel:leave'
     return inLane(session, channel, changesMembership, () =>
       event.joined
-        ? handler(session, parsed, roleIn(session, channel, event))
+        ? serveMember(session, channel, event, (role) => handler(session, parsed, role))
         : this.#enter(session, channel, event, (role) => handler(session, parsed, role)),
     )
   }
@@ -111,7 +109,7 @@ export class Dispatch {
     try {
       const role = await access.role(session.identity, channel)
       if (!role || (event.needs && !allows(role, event.needs))) throw forbidden(channel, event, role)
-      return await serve(role)
+      return await inTurn(session, () => serve(role))
     } finally {
       session.entering.delete(channel)
     }
@@ -125,6 +123,22 @@ export class Dispatch {
     }
     return known ? thrown : new ConveneError('internal', 'Something went wrong here; it was logged. Try again')
   }
+}
+
+/** Serves a member of the channel. What may answer with much of the log waits for its turn. */
+function serveMember(
+  session: Session,
+  channel: string,
+  event: ClientEvent,
+  serve: (role: Role) => Answer | Promise<Answer>,
+) {
+  const role = roleIn(session, channel, event)
+  return event.large ? inTurn(session, () => serve(role)) : serve(role)
+}
+
+function notServed(name: unknown, isKnown: boolean): string {
+  if (isKnown) return `${name} is not served by this version yet`
+  return `There is no event ${String(JSON.stringify(name)).slice(0, 80)}; see the protocol, or declare it with EVENTS`
 }
 
 function roleIn(session: Session, channel: string, event: ClientEvent): Role {

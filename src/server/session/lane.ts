@@ -1,8 +1,8 @@
 import type { Session } from './session.ts'
 
 /**
- * [REQ5] Whatever follows a join or leave of the same channel waits for it. The rest need not wait for each other:
- * the store takes calls in the order they were made.
+ * [REQ5] Whatever follows a join or leave of the same channel waits for it. The rest need not wait for each other: they
+ * are called in the order they came, and the store takes calls in the order they were made.
  */
 export function inLane<T>(
   session: Session,
@@ -11,7 +11,7 @@ export function inLane<T>(
   serve: () => T | Promise<T>,
 ): T | Promise<T> {
   const before = session.lanes.get(channel)
-  if (!before && !changes) return serve()
+  if (!changes) return before ? before.then(serve) : serve()
   const served = (before ?? Promise.resolve()).then(serve)
   const lane = served.then(
     () => {},
@@ -21,5 +21,18 @@ export function inLane<T>(
   void lane.then(() => {
     if (session.lanes.get(channel) === lane) session.lanes.delete(channel)
   })
+  return served
+}
+
+/**
+ * Serves requests whose replies may be large one after the other, each when the last reply has mostly gone out: several
+ * catch-ups at once would look like a client that does not read, and would have it cut whenever it comes back.
+ */
+export function inTurn<T>(session: Session, serve: () => T | Promise<T>): Promise<T> {
+  const served = session.turn.then(() => session.connection.drained()).then(serve)
+  session.turn = served.then(
+    () => {},
+    () => {},
+  )
   return served
 }

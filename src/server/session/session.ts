@@ -1,8 +1,10 @@
 import type { Author } from '../../protocol/envelope.ts'
+import type { ConveneError } from '../../protocol/errors.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Verified } from '../auth/authenticator.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Connection, Outgoing } from './connection.ts'
+import { watchExpiry } from './expiry.ts'
 import { Rate } from './limits.ts'
 
 // Refusals a second, and twice that at once: a stock client that was offline sends all it kept in one go.
@@ -25,11 +27,14 @@ export class Session {
   readonly floodRate = new Rate(FLOOD_PER_SECOND)
   /** Requests that change a membership, by channel: what comes after one waits for it [REQ5]. */
   readonly lanes = new Map<string, Promise<unknown>>()
+  /** The last of the requests whose replies may be large: they are served one after the other. */
+  turn: Promise<unknown> = Promise.resolve()
   /** Channels it is about to be joined to. */
   readonly entering = new Set<string>()
   readonly #roles = new Map<string, Role>()
   #verified: Verified
-  #closed = false
+  #stopWatch: () => void
+  #ended = false
 
   constructor(connection: Connection, verified: Verified, rates: SessionRates) {
     const { id, name, image } = verified.identity
@@ -39,6 +44,7 @@ export class Session {
     this.factRate = new Rate(rates.factsPerSecond)
     this.signalRate = new Rate(rates.signalsPerSecond)
     this.#verified = verified
+    this.#stopWatch = watchExpiry(this)
   }
 
   get identity(): Identity {
@@ -50,8 +56,9 @@ export class Session {
     return this.#verified.expiresAt
   }
 
+  /** Whether nothing reaches the client any more, though its end may still be to come. */
   get closed(): boolean {
-    return this.#closed
+    return this.#ended || !this.connection.open
   }
 
   /** Channels it is joined to. */
@@ -76,19 +83,26 @@ export class Session {
   /** Goes on under a newer token of the same person. */
   renew(verified: Verified): void {
     this.#verified = verified
+    this.#stopWatch()
+    this.#stopWatch = watchExpiry(this)
   }
 
   send(event: string, body: unknown): void {
-    if (!this.#closed) this.connection.send(event, body)
+    if (!this.#ended) this.connection.send(event, body)
   }
 
   deliver(events: readonly Outgoing[]): void {
-    if (!this.#closed) this.connection.deliver(events)
+    if (!this.#ended) this.connection.deliver(events)
+  }
+
+  close(reason: ConveneError): void {
+    this.connection.close(reason)
   }
 
   /** To be called once, by `Sessions`. */
   end(): void {
-    this.#closed = true
+    this.#ended = true
+    this.#stopWatch()
     this.#roles.clear()
   }
 }

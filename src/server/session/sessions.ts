@@ -1,7 +1,6 @@
 import { ConveneError } from '../../protocol/errors.ts'
 import type { Verified } from '../auth/authenticator.ts'
 import type { Connection } from './connection.ts'
-import { watchExpiry } from './expiry.ts'
 import { Session, type SessionRates } from './session.ts'
 
 export interface SessionsOptions {
@@ -11,15 +10,10 @@ export interface SessionsOptions {
   readonly ended: (session: Session) => void
 }
 
-interface Entry {
-  readonly session: Session
-  readonly stopWatch: () => void
-}
-
 /** Every session of this instance. */
 export class Sessions {
   readonly #options: SessionsOptions
-  readonly #entries = new Map<string, Entry>()
+  readonly #sessions = new Map<string, Session>()
   readonly #perUser = new Map<string, number>()
   #whenEmpty: (() => void)[] = []
 
@@ -28,11 +22,11 @@ export class Sessions {
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#sessions.size
   }
 
   *[Symbol.iterator](): Iterator<Session> {
-    for (const { session } of this.#entries.values()) yield session
+    yield* this.#sessions.values()
   }
 
   /** @throws ConveneError `too_many` */
@@ -44,26 +38,24 @@ export class Sessions {
     }
     this.#perUser.set(userId, count + 1)
     const session = new Session(connection, verified, this.#options.rates)
-    this.#entries.set(session.id, { session, stopWatch: watchExpiry(session) })
+    this.#sessions.set(session.id, session)
     return session
   }
 
   /** Ends a session whose connection is gone. Ending twice is ending once. */
   close(session: Session): void {
-    const entry = this.#entries.get(session.id)
-    if (entry?.session !== session) return
-    this.#entries.delete(session.id)
-    entry.stopWatch()
+    if (this.#sessions.get(session.id) !== session) return
+    this.#sessions.delete(session.id)
     const left = (this.#perUser.get(session.author.id) ?? 1) - 1
     if (left > 0) this.#perUser.set(session.author.id, left)
     else this.#perUser.delete(session.author.id)
     this.#options.ended(session)
     session.end()
-    if (this.#entries.size === 0) for (const empty of this.#whenEmpty.splice(0)) empty()
+    if (this.#sessions.size === 0) for (const empty of this.#whenEmpty.splice(0)) empty()
   }
 
   /** Resolves when no session is left. */
   async empty(): Promise<void> {
-    if (this.#entries.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
+    if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 }

@@ -15,7 +15,10 @@ export class GroupCommit<T, R> {
   readonly #commit: (items: T[]) => Outcome<R>[] | Promise<Outcome<R>[]>
   readonly #maxBatch: number
   #waiting: Waiting<T, R>[] = []
-  #running: Promise<void> | undefined
+  #running = false
+  #pushed = 0
+  #done = 0
+  readonly #watching: { readonly upTo: number; readonly resolve: () => void }[] = []
 
   /** `commit` gives one outcome an item, in order; when it throws, nothing of the batch was stored. */
   constructor(commit: (items: T[]) => Outcome<R>[] | Promise<Outcome<R>[]>, maxBatch: number) {
@@ -26,19 +29,24 @@ export class GroupCommit<T, R> {
   push(item: T): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject })
-      this.#running ??= this.#run()
+      this.#pushed++
+      if (this.#running) return
+      this.#running = true
+      void this.#run()
     })
   }
 
-  /** Resolves when everything pushed so far has been committed or refused. */
+  /** Resolves when everything pushed so far has been committed or refused, whatever is pushed meanwhile. */
   async settled(): Promise<void> {
-    await this.#running
+    if (this.#done === this.#pushed) return
+    const upTo = this.#pushed
+    await new Promise<void>((resolve) => this.#watching.push({ upTo, resolve }))
   }
 
   async #run(): Promise<void> {
-    // The end of the turn, so that all that came in it is there.
-    await new Promise<void>((resolve) => setImmediate(resolve))
     while (this.#waiting.length > 0) {
+      // The end of the turn, so that all that came in it is there; and between two batches everybody else has theirs.
+      await new Promise<void>((resolve) => setImmediate(resolve))
       const batch = this.#waiting.splice(0, this.#maxBatch)
       try {
         const outcomes = await this.#commit(batch.map(({ item }) => item))
@@ -50,7 +58,9 @@ export class GroupCommit<T, R> {
       } catch (error) {
         for (const { reject } of batch) reject(error)
       }
+      this.#done += batch.length
+      while (this.#watching[0] && this.#watching[0].upTo <= this.#done) this.#watching.shift()?.resolve()
     }
-    this.#running = undefined
+    this.#running = false
   }
 }

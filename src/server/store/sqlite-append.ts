@@ -97,7 +97,18 @@ export function createSqliteAppend(db: Database.Database): (drafts: FactDraft[])
     return outcomes
   }
 
-  return db.transaction(append).immediate
+  return (drafts) => {
+    db.exec('begin immediate')
+    try {
+      const outcomes = append(drafts)
+      db.exec('commit')
+      return outcomes
+    } catch (error) {
+      // A full disk has ended the transaction already, and what went wrong first is what matters.
+      if (db.inTransaction) db.exec('rollback')
+      throw error
+    }
+  }
 }
 
 /** A payload as JSON text. An embedding program may give what has none, a BigInt say: that is its own failure only. */

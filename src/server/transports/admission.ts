@@ -5,6 +5,8 @@ import { ConveneError } from '../../protocol/errors.ts'
 export interface Admission {
   /** @throws ConveneError `draining`, `rate_limited` */
   check(address: string): Promise<void>
+  /** @throws ConveneError `draining` */
+  checkDraining(): void
   /** From now on every connection is refused. */
   drain(reconnectInMs: number): void
 }
@@ -12,11 +14,14 @@ export interface Admission {
 export function createAdmission(connectionsPerMinute: number): Admission {
   const perAddress = new RateLimiterMemory({ points: connectionsPerMinute, duration: 60 })
   let draining: number | undefined
+  function checkDraining(): void {
+    if (draining === undefined) return
+    throw new ConveneError('draining', 'Server is draining', { retryAfterMs: draining })
+  }
   return {
+    checkDraining,
     async check(address) {
-      if (draining !== undefined) {
-        throw new ConveneError('draining', 'Server is draining', { retryAfterMs: draining })
-      }
+      checkDraining()
       await perAddress.consume(address).catch((refusal: unknown) => {
         if (!(refusal instanceof RateLimiterRes)) throw refusal
         throw new ConveneError('rate_limited', 'Too many connections', { retryAfterMs: refusal.msBeforeNext })

@@ -31,6 +31,15 @@ export class Outbox {
     })
   }
 
+  /** Whether too much waited: the client is about to be cut, and nothing more is sent to it. */
+  get overflowed(): boolean {
+    return this.#overflowed
+  }
+
+  get #pending(): number {
+    return this.#waiting + (this.#engine.transport.writable ? 0 : this.#inFlight)
+  }
+
   deliver(events: readonly Outgoing[]): void {
     if (this.#overflowed) return
     for (const event of events) {
@@ -40,10 +49,32 @@ export class Outbox {
     }
   }
 
+  /** Resolves when at most a quarter of the bound waits, or when the client is gone. */
+  async drained(): Promise<void> {
+    // What was answered in this turn has been written then.
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    while (this.#pending > this.#maxBytes / 4 && this.#engine.readyState === 'open') await this.#progress()
+  }
+
+  /** Resolves when the transport has written something, or is not the same any more. */
+  #progress(): Promise<void> {
+    const { transport } = this.#engine
+    return new Promise((resolve) => {
+      const done = () => {
+        transport.off('drain', done)
+        this.#engine.off('upgrade', done)
+        this.#engine.off('close', done)
+        resolve()
+      }
+      transport.once('drain', done)
+      this.#engine.once('upgrade', done)
+      this.#engine.once('close', done)
+    })
+  }
+
   #count(bytes: number): void {
     this.#waiting += bytes
-    const pending = this.#waiting + (this.#engine.transport.writable ? 0 : this.#inFlight)
-    if (pending <= this.#maxBytes || this.#overflowed) return
+    if (this.#pending <= this.#maxBytes || this.#overflowed) return
     this.#overflowed = true
     // Not within somebody else's delivery: on polling the session ends in the call.
     setImmediate(this.#overflow)

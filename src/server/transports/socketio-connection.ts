@@ -20,8 +20,16 @@ export class SocketIoConnection implements Connection {
     })
   }
 
+  get open(): boolean {
+    return this.#socket.conn.readyState === 'open' && !this.#outbox.overflowed
+  }
+
+  drained(): Promise<void> {
+    return this.#outbox.drained()
+  }
+
   send(event: string, body: unknown): void {
-    if (this.#socket.connected) this.#socket.emit(event, body)
+    if (this.#socket.connected && !this.#outbox.overflowed) this.#socket.emit(event, body)
   }
 
   deliver(events: readonly Outgoing[]): void {

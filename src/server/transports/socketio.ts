@@ -65,6 +65,8 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
     }
     const verified = await options.authenticate(credentials)
     if (socket.conn.readyState !== 'open') return
+    // It may have begun while this handshake asked an issuer for its keys.
+    options.admission.checkDraining()
     const connection = new SocketIoConnection(socket, address, options.maxOutboundBytes, () => {
       metrics.refused.inc({ code: 'slow_consumer' })
       logger.warn({ session: socket.id, user: verified.identity.id, address }, 'a session that does not read was cut')
