@@ -26,6 +26,8 @@ function openBoard(me) {
   document.getElementById('me').textContent = `You are ${me.name}`
   document.getElementById('room').hidden = false
   const tasks = new Tasks()
+  let waiting = []
+  const show = () => view.showTasks(tasks.after(waiting, me))
 
   const view = createView({
     onAdd: (title) => live.publish('task:create', { id: crypto.randomUUID(), title, status: 'todo' }),
@@ -38,21 +40,30 @@ function openBoard(me) {
     channel: CHANNEL,
     getToken: () => tokenOf(me),
     onState: view.showState,
-    onWaiting: view.showWaiting,
+    onWaiting(changes) {
+      waiting = changes
+      view.showWaiting(changes.length)
+      show()
+    },
     onPeople: (people) => view.showPeople(people, me.id),
     onReset() {
       tasks.clear()
-      view.showTasks([])
+      show()
       view.forgetFacts()
     },
     onFact(fact, isLive) {
       const what = tasks.apply(fact)
-      view.showTasks(tasks.all())
+      show()
       view.showFact(fact.seq, nameOf(fact.user), what)
       if (isLive && fact.user?.id !== me.id) view.announce(`${nameOf(fact.user)} ${what}`)
     },
     onCaughtUp: (count) => view.announce(`Back. ${count} changes came meanwhile`),
     onRefused: (message) => view.announce(`That was not saved: ${message}`),
+  })
+
+  // What waits is kept by this window alone.
+  addEventListener('beforeunload', (event) => {
+    if (waiting.length > 0) event.preventDefault()
   })
 }
 

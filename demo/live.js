@@ -49,17 +49,30 @@ export function follow({ channel, getToken, onState, onPeople, onReset, onFact, 
   }
 
   function take(fact, live = false) {
-    if (waiting.delete(fact.operationId)) onWaiting(waiting.size)
+    const mine = waiting.delete(fact.operationId)
     onFact(fact, live)
+    if (mine) tellWaiting()
+  }
+
+  function tellWaiting() {
+    onWaiting([...waiting.values()])
   }
 
   function send(operationId) {
     const { type, payload } = waiting.get(operationId)
     socket.emit(type, { channel, payload, operationId }, (reply) => {
       const again = () => joined && waiting.has(operationId) && send(operationId)
-      const done = () => waiting.delete(operationId) && onWaiting(waiting.size)
-      if (reply.ok) done()
-      else retryOr(reply.error, again, () => done() && onRefused(reply.error.message))
+      const done = () => {
+        if (waiting.delete(operationId)) tellWaiting()
+      }
+      if (!reply.ok) {
+        retryOr(reply.error, again, () => {
+          done()
+          onRefused(reply.error.message)
+        })
+      }
+      // Stored. It waits on until it comes in its place among the others'.
+      else if (reply.seq <= position?.seq) done()
     })
   }
 
@@ -133,7 +146,7 @@ export function follow({ channel, getToken, onState, onPeople, onReset, onFact, 
     publish(type, payload) {
       const operationId = crypto.randomUUID()
       waiting.set(operationId, { type, payload })
-      onWaiting(waiting.size)
+      tellWaiting()
       if (joined) send(operationId)
     },
   }

@@ -12,6 +12,14 @@ export class Tasks {
     return [...this.#tasks.values()]
   }
 
+  /** The tasks as they will be when one's own changes are stored as well; what these touch is marked. */
+  after(changes, user) {
+    const later = new Tasks()
+    later.#tasks = new Map(this.#tasks)
+    for (const change of changes) later.apply({ ...change, user })
+    return later.all().map((task) => (this.#tasks.get(task.id) === task ? task : { ...task, waits: true }))
+  }
+
   clear() {
     this.#tasks.clear()
   }

@@ -1,6 +1,7 @@
 import { COLUMNS } from './tasks.js'
 
 const FACTS_SHOWN = 6
+const WORTH_SAYING_MS = 400
 const STATUSES = [...COLUMNS.keys()]
 const byId = (id) => document.getElementById(id)
 
@@ -21,6 +22,7 @@ export function paintAvatar(element, name) {
 /** The board on the page. Whatever came from somebody else is set as text, never as markup. */
 export function createView({ onAdd, onMove, onRename, onDelete }) {
   const cards = new Map()
+  let waitingShown
   const columns = new Map(STATUSES.map((status) => [status, addColumn(status)]))
 
   byId('add').addEventListener('submit', (event) => {
@@ -58,6 +60,7 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
     function show(task) {
       card.task = task
       title.textContent = task.title
+      element.classList.toggle('waits', task.waits === true)
       element.querySelector('.by').textContent = task.by
       for (const [action, step] of [
         ['left', -1],
@@ -114,11 +117,11 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
     return card
   }
 
-  /** Puts a card at the end of a column, and the focus back where it was. */
-  function place(card, list) {
+  /** Puts a card at its place in a column, and the focus back where it was. */
+  function place(card, list, before = null) {
     const { element } = card
     const focused = element.contains(document.activeElement) ? document.activeElement : undefined
-    list.append(element)
+    list.insertBefore(element, before)
     if (!focused) return
     if (focused.disabled) element.querySelector('[data-action]:enabled').focus()
     else focused.focus()
@@ -140,7 +143,16 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
         card.show(task)
         if (!stays) place(card, columns.get(task.status).list)
       }
-      for (const { list, count } of columns.values()) count.textContent = list.childElementCount
+      for (const [status, { list, count }] of columns) {
+        const inside = tasks.filter((task) => task.status === status)
+        for (const [index, { id }] of inside.entries()) {
+          // What waited here may be stored after what others did.
+          const card = cards.get(id)
+          if (list.children[index] !== card.element) place(card, list, list.children[index])
+        }
+        count.textContent = inside.length
+      }
+      byId('empty').hidden = tasks.length > 0
     },
 
     showPeople(people, myId) {
@@ -168,7 +180,15 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
     },
 
     showWaiting(count) {
-      byId('waiting').textContent = count === 0 ? '' : count === 1 ? '1 change waits' : `${count} changes wait`
+      clearTimeout(waitingShown)
+      const text = count === 1 ? '1 change waits for the server' : `${count} changes wait for the server`
+      const show = () => {
+        byId('waiting').hidden = count === 0
+        byId('waiting').textContent = count === 0 ? '' : text
+      }
+      // What is stored at once is not worth a word.
+      if (count === 0 || !byId('waiting').hidden) show()
+      else waitingShown = setTimeout(show, WORTH_SAYING_MS)
     },
 
     showFact(seq, who, what) {

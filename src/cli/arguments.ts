@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { isChannelAddress } from '../protocol/channel.ts'
+import { ADDRESS_FORM, isChannelAddress } from '../protocol/channel.ts'
 import { FACT_TYPE, type Position } from '../protocol/envelope.ts'
 import { isRole, type Role } from '../protocol/roles.ts'
 
@@ -20,8 +20,7 @@ function not(expected: string): never {
 export const userId: Argument<string> = (given) =>
   /^[^\p{Cc}\p{Cs}]{1,256}$/u.test(given) ? given : not('1 to 256 characters')
 
-export const channel: Argument<string> = (given) =>
-  isChannelAddress(given) ? given : not('a channel kind:id, like project:p1')
+export const channel: Argument<string> = (given) => (isChannelAddress(given) ? given : not(ADDRESS_FORM))
 
 /** Addresses, or patterns of them, comma-separated. */
 export const channels: Argument<readonly string[]> = (given) => {

@@ -4,7 +4,7 @@ import { Refusal } from './refusal.ts'
 
 /**
  * Signs a token as the server of this environment and working folder accepts it.
- * @throws ConfigError; Refusal with exit code 2 when there is nothing to sign with
+ * @throws ConfigError; Refusal with exit code 2 when there can be nothing to sign with, 1 when it is not here
  */
 export async function signToken(claims: Readonly<Record<string, unknown>>, seconds: number): Promise<string> {
   const options = readOptions(process.env)
@@ -30,6 +30,12 @@ async function secretOfDevelopment({ jwtPublicKey, jwksUrl, databaseUrl }: Optio
     throw new Refusal(2, 'JWT_SECRET is not set: a server with its data in memory has a secret that nobody else knows.')
   }
   // Brings the whole server with it, which nobody needs who has a secret.
-  const { developmentSecret } = await import('../server/server.ts')
-  return developmentSecret(file)
+  const { developmentSecretFile, readDevelopmentSecret } = await import('../server/server.ts')
+  const secret = readDevelopmentSecret(file)
+  if (secret !== undefined) return secret
+  const missing = developmentSecretFile(file)
+  throw new Refusal(
+    1,
+    `No JWT_SECRET, and no server has run in this folder (${missing} is not there): run it where the server runs, or set JWT_SECRET`,
+  )
 }

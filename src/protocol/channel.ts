@@ -9,13 +9,11 @@ export type ChannelAddress = `${ChannelKind}:${string}`
 
 const ADDRESS = /^(project|room|group|dashboard|user):[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$/
 
+/** What an address looks like, in a sentence that begins with expected. */
+export const ADDRESS_FORM = `a channel address kind:id, like project:p1, with kind one of ${CHANNEL_KINDS.join(', ')} and an id of letters, digits and _ . @ -`
+
 /** [CH1] `kind:id`; the id starts with a letter or digit and has at most 128 of `A-Z a-z 0-9 _ . @ -`. */
-export const channelAddress = z
-  .string()
-  .regex(
-    ADDRESS,
-    'expected a channel address kind:id, like project:p1, with kind one of project, room, group, dashboard, user and an id of letters, digits and _ . @ -',
-  )
+export const channelAddress = z.string().regex(ADDRESS, `expected ${ADDRESS_FORM}`)
 
 /** Whether a text is a channel's address. */
 export function isChannelAddress(text: string): text is ChannelAddress {

@@ -68,6 +68,26 @@ export class ConveneError extends Error {
   }
 }
 
+const PLAIN: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'an array',
+  object: 'an object',
+  record: 'an object',
+  undefined: 'nothing',
+}
+
+/** Zod's words in ours: `Invalid input: expected record, received undefined` is `expected an object, got nothing`. */
+function plain(message: string): string {
+  return message
+    .replace(/^(?:Invalid input|Invalid option|Too small|Too big): (?=expected )/, '')
+    .replace(/^expected (\w+), received (\w+)$/, (_all, expected: string, received: string) => {
+      return `expected ${PLAIN[expected] ?? expected}, got ${PLAIN[received] ?? received}`
+    })
+}
+
 /**
  * Checks a body against its schema.
  * @throws ConveneError `invalid`, naming each wrong field in `details` and the first in `message`.
@@ -77,7 +97,7 @@ export function parseBody<S extends z.ZodType>(schema: S, body: unknown, name: s
   if (result.success) return result.data
   const details = result.error.issues.slice(0, 10).map((issue) => ({
     path: issue.path.map(String).join('.'),
-    message: issue.message,
+    message: plain(issue.message),
   }))
   const first = details[0] ?? { path: '', message: 'does not match' }
   throw new ConveneError('invalid', `${name}: ${first.path ? `${first.path}: ` : ''}${first.message}`, { details })

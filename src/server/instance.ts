@@ -130,7 +130,11 @@ export async function startInstance(
     close: (session) => sessions.close(session),
   })
 
-  const publish = createServicePublish(events, (publication) => channels.publish(publication))
+  const publish = createServicePublish(
+    events,
+    (publication) => channels.publish(publication),
+    (type) => handlers.has(type),
+  )
   const app = createApp({
     ...options,
     production,

@@ -10,7 +10,7 @@ import { listening } from './listening.ts'
 import { refuseStrayUpgrades } from './transports/stray-upgrades.ts'
 
 /** What a server in development without a secret signs and verifies with. For the command line, which signs such tokens. */
-export { developmentSecret } from './development-secret.ts'
+export { developmentSecretFile, readDevelopmentSecret } from './development-secret.ts'
 
 /** Options by their names in docs/configuration.md, in camelCase. Own facts may come with a schema and a right. */
 export type ServerOptions = Partial<Omit<Options, 'events'>> & {

@@ -100,7 +100,11 @@ test('[SEQ3] [JOIN3] after a restart both come back to what they missed, once, a
   await ann.expectState('away')
   await ben.expectState('away')
   await ann.add('While nobody listened')
-  await ann.page.getByText('1 change waits').waitFor()
+  await ann.add('Also')
+  await ann.delete('Also')
+  await ann.page.getByText('3 changes wait for the server').waitFor()
+  await ann.expectColumn('To do', ['Before', 'While nobody listened'])
+  expect(await ann.page.locator('.task.waits .title').allTextContents()).toEqual(['While nobody listened'])
 
   // On another port, so that nobody can come back before it is published.
   const elsewhere = await startServer({ databaseUrl })
@@ -111,19 +115,45 @@ test('[SEQ3] [JOIN3] after a restart both come back to what they missed, once, a
 
   await startServer({ demo: true, databaseUrl, port: first.port })
   for (const board of [ann, ben]) {
-    await board.expectSeq(5)
+    await board.expectSeq(7)
     await board.expectState('live')
+    expect(await board.page.locator('#waiting').isVisible()).toBe(false)
+    expect(await board.page.locator('.task.waits').count()).toBe(0)
     await board.expectColumn('To do', ['Before', 'While nobody listened'])
     await board.expectColumn('Done', ['Missed and renamed'])
     expect(await board.facts()).toEqual([
+      '#7 Ann deleted ‘Also’',
+      '#6 Ann added ‘Also’',
       '#5 Ann added ‘While nobody listened’',
       '#4 The server moved ‘Missed and renamed’ to Done',
       '#3 The server renamed ‘Missed’ to ‘Missed and renamed’',
       '#2 The server added ‘Missed’',
-      '#1 Ann added ‘Before’',
     ])
     await board.expectPeople([board === ann ? 'Ann (you)' : 'Ann', board === ben ? 'Ben (you)' : 'Ben'])
   }
+})
+
+test('a window whose changes wait asks before it is closed; one without does not', async () => {
+  const server = await startServer({ demo: true })
+  const { board } = await openBoard(browser, server, 'ann')
+  const asked: string[] = []
+  board.page.on('dialog', (dialog) => {
+    asked.push(dialog.type())
+    void dialog.accept()
+  })
+  await board.page.getByText('Nothing here yet').waitFor()
+  await board.add('Stored')
+  await board.expectSeq(1)
+  expect(await board.page.getByText('Nothing here yet').isVisible()).toBe(false)
+  await board.page.reload()
+  await board.expectSeq(1)
+  expect(asked).toEqual([])
+
+  await server.server.close()
+  await board.expectState('away')
+  await board.add('Waiting')
+  await board.page.close({ runBeforeUnload: true })
+  await expect.poll(() => asked).toEqual(['beforeunload'])
 })
 
 test('[JOIN4] [SEQ5] a log that is another one is begun anew', async () => {

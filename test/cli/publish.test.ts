@@ -34,7 +34,11 @@ test('a refusal, or no answer, is told: exit code 1', async () => {
   const args = ['publish', CHANNEL, 'task:update', '{}', '--url', url]
   const unauthenticated = { code: 1, stdout: '', stderr: expect.stringContaining('This needs a key') }
   expect(await run(args, { folder })).toMatchObject(unauthenticated)
-  expect(await run([...args, '--key', 'a wrong one'], { folder })).toMatchObject(unauthenticated)
+  expect(await run([...args, '--key', 'a wrong one'], { folder })).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'This key is not one of API_KEYS\n',
+  })
   const taken = [...args, '--key', KEY, '--operation-id', 'op-1']
   await run([...taken, '--user', 'ann'], { folder })
   expect(await run(taken, { folder })).toMatchObject({

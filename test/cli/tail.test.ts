@@ -97,6 +97,7 @@ test('a token of somebody is taken as it is; what is refused for good ends it wi
 
 test.each([
   [['p1'], "'channel'"],
+  [['bogus:x'], 'with kind one of project, room, group, dashboard, user and an id of'],
   [[CHANNEL, '--since', '12'], '--since'],
   [[CHANNEL, '--last', '301'], '--last'],
   [[CHANNEL, '--last', '1', '--since', 'e:1'], '--since'],

@@ -1,4 +1,5 @@
 // `convene token`: what it signs, and that a server believes it.
+import { readdirSync } from 'node:fs'
 import jwt from 'jsonwebtoken'
 import { expect, test } from 'vitest'
 import { run, startCommand } from '../support/command.ts'
@@ -44,16 +45,30 @@ test('the issuer and the audience that the server checks', async () => {
   expect(await claimsOf(['ann'], env)).toMatchObject({ iss: 'https://app.example.com', aud: 'convene' })
 })
 
-test('in development without a secret, a server of the same folder believes it', async () => {
+test('in development without a secret, the server of the same folder believes it', async () => {
   const folder = temporaryFolder()
-  const { code, stdout } = await run(['token', 'ann', '--name', 'Ann'], { folder })
-  expect(code).toBe(0)
   const server = startCommand(['serve'], { folder, env: { PORT: '0' } })
   const [, url = ''] = await server.sees(/listening on (\S+)/)
+  const { code, stdout } = await run(['token', 'ann', '--name', 'Ann'], { folder })
+  expect(code).toBe(0)
   const client = clientFor(url, 'ann', { token: stdout.trim() })
   await until('connected', () => client.state === 'connected')
   const { presence } = await client.channel('project:p1').join()
   expect(presence.members.map(({ user }) => user)).toEqual([{ id: 'ann', name: 'Ann' }])
+})
+
+test.each([
+  ['token', 'ann'],
+  ['tail', 'project:p1'],
+])('where no server has run, %s makes no secret and says so with exit code 1', async (...args) => {
+  const folder = temporaryFolder()
+  expect(await run(args, { folder })).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      'No JWT_SECRET, and no server has run in this folder (data/development-secret is not there): run it where the server runs, or set JWT_SECRET\n',
+  })
+  expect(readdirSync(folder)).toEqual([])
 })
 
 test.each([

@@ -11,6 +11,7 @@ import {
   TRANSPORTS,
 } from '../support/connect.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
+import { temporaryFolder } from '../support/story.ts'
 import { tokenFor } from '../support/token.ts'
 
 const channel = 'project:p1'
@@ -101,6 +102,27 @@ describe.each(TRANSPORTS)('joining over %s', (transport) => {
       events: [],
     })
     expect((await join(ann, channel, { since: { epoch, seq: 2 } })).events).toHaveLength(8)
+  })
+
+  test('[JOIN4] [SEQ6] what was trimmed is expired; whoever missed only what is still held is told all of it', async () => {
+    const databaseUrl = `sqlite:${temporaryFolder()}/convene.db`
+    const options = { databaseUrl, eventsKept: 5, eventsKeptDays: 0 }
+    const before = await startServer(options)
+    await publish(before, 20)
+    await before.server.close()
+    // It trims when it starts.
+    const server = await startServer(options)
+    const ann = await connect(server, 'ann', { transport })
+    const { epoch } = await join(ann, channel)
+    const floor = async () =>
+      (await expectReply<{ floor: number }>(ann, 'channel:history', { channel, limit: 1 })).floor
+    await expect.poll(floor, { timeout: 20_000 }).toBe(16)
+    for (const seq of [0, 14]) {
+      const reply = await join(ann, channel, { since: { epoch, seq } })
+      expect(reply).toMatchObject({ recovered: false, reason: 'expired', events: [], head: 20, epoch })
+    }
+    const { recovered, reason, events } = await join(ann, channel, { since: { epoch, seq: 15 } })
+    expect({ recovered, reason, seqs: seqs(events) }).toEqual({ recovered: true, seqs: [16, 17, 18, 19, 20] })
   })
 
   test('[JOIN5] no gap and no repeat between reply and stream, whatever is published meanwhile', async () => {

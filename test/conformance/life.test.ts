@@ -1,7 +1,11 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join as path } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { keyPair, keyToken, publicJwk } from '../server/auth/issuers.ts'
 import { cleanup } from '../support/cleanup.ts'
 import { clientOf, connect, expectEvent, expectRefusal, expectReply, join, TRANSPORTS } from '../support/connect.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -15,28 +19,39 @@ function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1000) + seconds
 }
 
-test('[LIFE1] a session is warned and closed 10 s after its token has ended; auth:refresh keeps it', async () => {
+test('[LIFE1] a session is warned and closed 10 s after its token has ended; auth:refresh moves the end, to sooner as well', async () => {
   const server = await startServer()
   const [exp, later] = [inSeconds(2), inSeconds(3600)]
-  const token = (user: string) => tokenFor(user, { exp })
+  const token = (user: string, ends: number) => tokenFor(user, { exp: ends })
   // All at once, for their wait is the same.
   await Promise.all(
     TRANSPORTS.map(async (transport) => {
-      const ends = await connect(server, 'ann', { transport, token: token('ann') })
-      const stays = await connect(server, 'ben', { transport, token: token('ben') })
+      const ends = await connect(server, 'ann', { transport, token: token('ann', exp) })
+      const stays = await connect(server, 'ben', { transport, token: token('ben', exp) })
+      const shortened = await connect(server, 'cat', { transport, token: token('cat', later) })
       await join(stays, channel)
-      const closed = new Promise<string>((resolve) => ends.socket.once('disconnect', resolve))
-      for (const session of [ends, stays]) {
+      const closed = [ends, shortened].map(
+        ({ socket }) => new Promise<string>((resolve) => socket.once('disconnect', resolve)),
+      )
+      expect(await expectReply(shortened, 'auth:refresh', { token: token('cat', exp) })).toEqual({
+        ok: true,
+        expiresAt: exp * 1000,
+      })
+      for (const session of [ends, stays, shortened]) {
         expect(await expectEvent(session, 'auth:expiring')).toEqual({ expiresAt: exp * 1000 })
       }
-      const reply = await expectReply(stays, 'auth:refresh', { token: tokenFor('ben', { exp: later }) })
+      const reply = await expectReply(stays, 'auth:refresh', { token: token('ben', later) })
       expect(reply).toEqual({ ok: true, expiresAt: later * 1000 })
       // Closed so that a stock client comes back by itself, with a new token.
-      expect(['transport close', 'transport error']).toContain(await closed)
+      for (const reason of await Promise.all(closed)) expect(['transport close', 'transport error']).toContain(reason)
       expect(Date.now()).toBeGreaterThanOrEqual((exp + 10) * 1000)
-      expect(await expectEvent(ends, 'error')).toMatchObject({ code: 'token_expired', retryable: true })
+      for (const session of [ends, shortened]) {
+        expect(await expectEvent(session, 'error')).toMatchObject({ code: 'token_expired', retryable: true })
+      }
       await expectReply(stays, 'task:update', { channel, payload: {} })
-      expect(stays.received.filter(({ event }) => event === 'auth:expiring')).toHaveLength(1)
+      for (const session of [ends, stays, shortened]) {
+        expect(session.received.filter(({ event }) => event === 'auth:expiring')).toHaveLength(1)
+      }
     }),
   )
 })
@@ -106,6 +121,39 @@ describe.each(TRANSPORTS)('[LIFE3] over %s', (transport) => {
     expect(acknowledged).toBeGreaterThan(0)
   })
 })
+
+test.each(TRANSPORTS)(
+  '[LIFE3] a handshake that was under way when the drain began is refused as well (%s)',
+  async (transport) => {
+    // An issuer that takes its time over its keys, so that the handshake does too.
+    const pair = keyPair('P-256')
+    const keys = { keys: [await publicJwk(pair, 'k1')] }
+    let asked: (answer: () => void) => void = () => {}
+    const asking = new Promise<() => void>((resolve) => {
+      asked = resolve
+    })
+    const issuer = createServer((_request, response) => asked(() => response.end(JSON.stringify(keys))))
+    cleanup(() => issuer.close())
+    await once(issuer.listen(0, '127.0.0.1'), 'listening')
+    const { port } = issuer.address() as AddressInfo
+    const server = await startServer({ jwksUrl: `http://127.0.0.1:${port}/`, transports: [transport] })
+    const token = await keyToken({ sub: 'late', exp: inSeconds(600) }, pair.privateKey, { alg: 'ES256', kid: 'k1' })
+    const late = clientOf(server.url, { transport, token })
+    const outcome = new Promise((resolve) => {
+      late.once('connect', () => resolve('connected'))
+      late.once('connect_error', resolve)
+    })
+    late.connect()
+    const answer = await asking
+    const closing = server.server.close()
+    answer()
+    expect(await outcome).toMatchObject({
+      message: 'Server is draining',
+      data: { code: 'draining', retryable: true, retryAfterMs: expect.any(Number) },
+    })
+    await closing
+  },
+)
 
 test('[LIFE3] while it drains /readyz says 503, and newcomers are refused with draining and when to come back', async () => {
   const server = await startServer({ drainMs: 6000, maxOutboundBytes: 256 * 1024 * 1024 })

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Envelope } from '../../src/protocol/envelope.ts'
 import { cleanup } from '../support/cleanup.ts'
@@ -107,5 +108,30 @@ describe.each(TRANSPORTS)('A22 [LIFE4] over %s', (transport) => {
     await server.server.publish(channel, { type: 'a:b', payload: {} })
     await expectEvent(ann, 'a:b', ({ seq }) => seq === 61)
     expect(factsOf(ann, channel)).toHaveLength(1)
+  })
+
+  // Each time the rejoin comes a turn later: before there is too much, between that and the cut, and after it.
+  test.each([0, 1, 2, 3, 4])('[JOIN5] a rejoin while too much waits skips nothing (%d turns after)', async (turns) => {
+    const server = await startServer({ maxOutboundBytes: 131_072 })
+    const publish = (to: string, count: number, payload: Record<string, unknown> = {}) =>
+      Promise.all(Array.from({ length: count }, () => server.server.publish(to, { type: 'a:b', payload })))
+    const ann = await connect(server, 'ann', { transport })
+    await join(ann, 'project:flooded')
+    const { epoch } = await join(ann, channel)
+    const gone = new Promise((resolve) => ann.socket.once('disconnect', resolve))
+    let told = 0
+    const flood = publish('project:flooded', 40, { text })
+    for (let i = 0; i < turns; i++) await turn()
+    const facts = publish(channel, 3)
+    ann.socket.emit('channel:join', { channel }, (reply: { ok: boolean; head: number }) => {
+      if (reply.ok) told = reply.head
+    })
+    await Promise.all([flood, facts, gone])
+    const seen = factsOf(ann, channel).map(({ seq }) => seq)
+    const back = await connect(server, 'ann', { transport })
+    const position = { epoch, seq: Math.max(told, ...seen) }
+    const { recovered, events } = await join(back, channel, { since: position })
+    expect(recovered).toBe(true)
+    expect([...seen, ...events.map(({ seq }) => seq)]).toEqual([1, 2, 3])
   })
 })

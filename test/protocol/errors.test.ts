@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { ConveneError, ERRORS, type ErrorCode } from '../../src/protocol/errors.ts'
+import { z } from 'zod'
+import { jsonObject } from '../../src/protocol/envelope.ts'
+import { ConveneError, ERRORS, type ErrorCode, parseBody } from '../../src/protocol/errors.ts'
 
 /** Section 9 of the protocol, written out: code, HTTP status, close code, retryable. */
 const SECTION_9: [ErrorCode, number | null, number | null, boolean][] = [
@@ -48,4 +50,18 @@ test('[ERR2] an error tells its code, its words and what to do, and keeps its ca
     retryAfterMs: 5,
   })
   expect(JSON.stringify(error.toBody())).not.toContain('SQLITE')
+})
+
+test.each([
+  [jsonObject, 'text', 'expected an object, got text'],
+  [jsonObject, undefined, 'expected an object, got nothing'],
+  [z.object({}), [], 'expected an object, got an array'],
+  [z.int(), 1.5, 'expected a whole number, got a number'],
+  [z.enum(['a', 'b']), 'c', 'expected one of "a"|"b"'],
+  [z.int().min(0), -1, 'expected number to be >=0'],
+  [z.string().regex(/^x/, 'expected an x'), 'y', 'expected an x'],
+])('a wrong body is told in plain words, %#', (schema, body, message) => {
+  expect(() => parseBody(schema, body, 'body')).toThrow(
+    expect.objectContaining({ code: 'invalid', message: `body: ${message}`, details: [{ path: '', message }] }),
+  )
 })

@@ -12,6 +12,7 @@ import { type DemoOptions, demoRoutes } from './demo.ts'
 import { errorHandler, notFound } from './errors.ts'
 import { eventsRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
+import { JSON_TYPES, requireJson } from './json-body.ts'
 import { keyFromPath, requireKey } from './keys.ts'
 import { metricsHandler } from './metrics.ts'
 import type { ServicePublish } from './publish.ts'
@@ -51,17 +52,21 @@ export function createApp(options: AppOptions): Express {
     }),
     cors({ origin: (origin, callback) => callback(null, options.isOriginAllowed(origin)), credentials: true }),
     keyFromPath,
-    express.json({ limit: '100kb', type: ['application/json', 'application/*+json'] }),
+    express.json({ limit: '100kb', type: JSON_TYPES }),
   )
   if (options.demo) app.use(demoRoutes(options.demo))
   app.use(healthRoutes(options))
 
   const withKey = requireKey(options.apiKeys, !options.production)
   app.use(['/broadcast', '/stats', '/metrics', '/api/v1'], withKey)
-  app.post(['/broadcast', '/api/v1/*route'], (_request, _response, next) => {
-    if (options.isDraining()) throw new ConveneError('draining', 'Server is draining', { retryAfterMs: 1000 })
-    next()
-  })
+  app.post(
+    ['/broadcast', '/api/v1/*route'],
+    (_request, _response, next) => {
+      if (options.isDraining()) throw new ConveneError('draining', 'Server is draining', { retryAfterMs: 1000 })
+      next()
+    },
+    requireJson,
+  )
   app.use(broadcastRoutes(channels, publish), eventsRoutes(channels, publish))
   app.use(statsRoutes(channels, sessions, options.serverId))
   if (options.serveMetrics) app.get('/metrics', metricsHandler(metrics))

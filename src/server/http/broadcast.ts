@@ -1,7 +1,19 @@
 import { Router } from 'express'
-import { ConveneError } from '../../protocol/errors.ts'
+import { z } from 'zod'
+import { isChannelAddress } from '../../protocol/channel.ts'
+import { parseBody } from '../../protocol/errors.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { ServicePublish } from './publish.ts'
+
+const project = z.object({
+  projectId: z
+    .string()
+    .refine(
+      (id) => isChannelAddress(`project:${id}`),
+      'expected an id of at most 128 letters, digits and _ . @ -, like p1',
+    )
+    .optional(),
+})
 
 /** `POST /broadcast`: one fact from an app's server to everybody in a project. */
 export function broadcastRoutes(channels: Channels, publish: ServicePublish): Router {
@@ -14,9 +26,7 @@ export function broadcastRoutes(channels: Channels, publish: ServicePublish): Ro
       response.status(400).json({ error: 'Missing required fields: type, projectId' })
       return
     }
-    if (projectId !== undefined && typeof projectId !== 'string') {
-      throw new ConveneError('invalid', 'projectId: expected text')
-    }
+    parseBody(project, { projectId }, 'broadcast')
     const address = channel ?? `project:${projectId}`
     const { epoch, seq, operationId, duplicate } = await publish(address, { ...rest, type: canonicalType(type) })
     response.json({

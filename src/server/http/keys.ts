@@ -18,29 +18,28 @@ export const keyFromPath: RequestHandler = (request, response, next) => {
 
 /**
  * [API1] Lets only callers with one of the keys through. Where there are no keys, `loopbackWithout` says whether callers
- * of this computer may: in development.
+ * of this computer may without: in development. A wrong key is wrong there too.
  */
 export function requireKey(keys: readonly string[], loopbackWithout: boolean): RequestHandler {
   const known = keys.map(digest)
   return (request, response, next) => {
-    if (known.length === 0 && loopbackWithout && isLocal(request)) {
-      next()
-      return
-    }
     const given = keyOf(request) ?? (response.locals.key as string | undefined)
-    if (given === undefined || !isKnown(given, known)) {
-      throw new ConveneError('unauthenticated', 'This needs a key: Authorization: Bearer <key>, or X-API-Key')
+    if (given !== undefined) {
+      if (isKnown(given, known)) return next()
+      throw new ConveneError('unauthenticated', 'This key is not one of API_KEYS')
     }
-    next()
+    if (known.length === 0 && loopbackWithout && isLocal(request)) return next()
+    throw new ConveneError('unauthenticated', 'This needs a key: Authorization: Bearer <key>, or X-API-Key')
   }
 }
 
 /** A key may hold what a path cannot, a slash of base64 say. */
-function decoded(key: string): string | undefined {
+function decoded(key: string): string {
   try {
     return decodeURIComponent(key)
   } catch {
-    return undefined
+    // Given, and nobody's.
+    return ''
   }
 }
 

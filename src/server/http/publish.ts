@@ -15,10 +15,11 @@ export const publishBody = z.object({
   timestamp: z.int().min(0).optional(),
 })
 
-/** Publishes for a caller with a key: any `noun:verb` [FACT1], a known one's payload checked. */
+/** Publishes for a caller with a key: any `noun:verb` [FACT1], a known one only if it is served, its payload checked. */
 export function createServicePublish(
   events: ReadonlyMap<string, ClientEvent>,
   publish: (publication: Publication) => Promise<FactReply>,
+  isServed: (type: string) => boolean,
 ) {
   return async (channel: unknown, body: unknown): Promise<FactReply> => {
     const address = parseBody(channelAddress, channel, 'channel')
@@ -28,6 +29,9 @@ export function createServicePublish(
     const fact = parseBody(publishBody, body, 'event')
     const event = events.get(fact.type)
     if (event && event.kind !== 'fact') throw new ConveneError('invalid', `event: type: ${fact.type} is not a fact`)
+    if (event && !isServed(fact.type)) {
+      throw new ConveneError('unknown_event', `${fact.type} is not served by this version yet`)
+    }
     const payload = event?.payload ? parseBody(event.payload, fact.payload, fact.type) : fact.payload
     return publish({
       channel: address,

@@ -11,7 +11,7 @@ export function inLane<T>(
   serve: () => T | Promise<T>,
 ): T | Promise<T> {
   const before = session.lanes.get(channel)
-  if (!changes) return before ? before.then(serve) : serve()
+  if (!changes) return before?.then(serve) ?? serve()
   const served = (before ?? Promise.resolve()).then(serve)
   const lane = served.then(
     () => {},

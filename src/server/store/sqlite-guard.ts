@@ -28,7 +28,7 @@ export function holdSqliteFile(file: string, waitMs: number): SqliteGuard {
     guard.close()
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error
     throw new Error(
-      `Another process has ${file} open. SQLite serves one server; give each its own file, or run several on Postgres.`,
+      `Another process has ${file} open. SQLite serves one server: stop it first, or give this one a DATABASE_URL of its own.`,
     )
   }
   const write = guard.prepare('update mark set facts = ?')
@@ -38,7 +38,11 @@ export function holdSqliteFile(file: string, waitMs: number): SqliteGuard {
   function flush(): void {
     clearTimeout(timer)
     timer = undefined
-    write.run(latest)
+    try {
+      write.run(latest)
+    } catch {
+      // The disk is full, say. The mark may be late, and the next fact tries again.
+    }
   }
   return {
     mark,
@@ -47,11 +51,14 @@ export function holdSqliteFile(file: string, waitMs: number): SqliteGuard {
       timer ??= setTimeout(flush, MARK_EVERY_MS).unref()
     },
     release() {
-      flush()
-      // Closing alone keeps the lock until the statements are collected; leaving the mode lets go at the next read.
-      guard.pragma('locking_mode = NORMAL')
-      guard.prepare('select facts from mark').get()
-      guard.close()
+      try {
+        flush()
+        // Closing alone keeps the lock until the statements are collected; leaving the mode lets go at the next read.
+        guard.pragma('locking_mode = NORMAL')
+        guard.prepare('select facts from mark').get()
+      } finally {
+        guard.close()
+      }
     },
   }
 }

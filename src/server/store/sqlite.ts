@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { Kysely, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
 import { ConveneError } from '../../protocol/errors.ts'
@@ -8,6 +6,7 @@ import { beginLog, logState, readLog } from './logs.ts'
 import { migrate } from './migrations/migrate.ts'
 import { type Retention, trimLogs } from './retention.ts'
 import { createSqliteAppend, newEpoch } from './sqlite-append.ts'
+import { openSqliteFile } from './sqlite-file.ts'
 import { holdSqliteFile, type SqliteGuard } from './sqlite-guard.ts'
 import type { FactDraft, LogState, Store, Stored, Stretch } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -23,24 +22,30 @@ export interface SqliteOptions {
 }
 
 const MAX_BATCH = 500
+const WAIT_MS = 2000
 
 /** @throws Error when the file cannot be opened, is held by another process, or was made by a newer version */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   const inMemory = options.file === ':memory:'
-  if (!inMemory) mkdirSync(dirname(options.file), { recursive: true })
-  const guard = inMemory ? undefined : holdSqliteFile(options.file, options.waitMs ?? 5000)
+  // Before the guard, so that what is no database gets no file beside it.
+  const database = inMemory ? new Database(options.file) : openSqliteFile(options.file)
+  let guard: SqliteGuard | undefined
   try {
-    const database = new Database(options.file)
+    if (!inMemory) guard = holdSqliteFile(options.file, options.waitMs ?? WAIT_MS)
     database.pragma('journal_mode = WAL')
     database.pragma(`synchronous = ${options.synchronous}`)
     const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
-    await migrate(db as Kysely<unknown>)
+    await migrate(db as Kysely<unknown>, options.file)
     const facts = await countFacts(db)
     if (guard && facts < guard.mark) await renewEpochs(db)
     guard?.remember(facts)
     return new SqliteStore(database, db, guard, facts, options.retention)
   } catch (error) {
-    guard?.release()
+    try {
+      database.close()
+    } finally {
+      guard?.release()
+    }
     throw error
   }
 }
@@ -123,11 +128,13 @@ class SqliteStore implements Store {
   }
 
   async #close(): Promise<void> {
-    await this.#appends.settled()
-    // So that the file alone is the whole log, to be copied or moved.
-    this.#database.pragma('wal_checkpoint(TRUNCATE)')
-    await this.#db.destroy()
-    this.#guard?.release()
+    try {
+      await this.#appends.settled()
+      // So that the file alone is the whole log, to be copied or moved.
+      this.#database.pragma('wal_checkpoint(TRUNCATE)')
+    } finally {
+      await this.#db.destroy().finally(() => this.#guard?.release())
+    }
   }
 
   async #read<T>(query: () => Promise<T>): Promise<T> {

@@ -91,6 +91,19 @@ describe('[API1] A28 keys', () => {
     expect((await call(server, 'GET', '/stats', undefined, { 'x-forwarded-for': '203.0.113.9' })).status).toBe(401)
   })
 
+  test('development without keys refuses a key that it does not know', async () => {
+    const server = await startServer()
+    for (const headers of [{ 'x-api-key': 'wrong' }, { authorization: 'Bearer wrong' }, { 'x-api-key': '' }]) {
+      expect(await call(server, 'GET', '/stats', undefined, headers)).toMatchObject({
+        status: 401,
+        body: { error: { code: 'unauthenticated', message: 'This key is not one of API_KEYS' } },
+      })
+    }
+    for (const path of ['/k/wrong/stats', '/k/%/stats']) {
+      expect((await call(server, 'GET', path, undefined, {})).status, path).toBe(401)
+    }
+  })
+
   test('production without keys serves nobody', async () => {
     const server = await startServer({
       nodeEnv: 'production',
@@ -242,6 +255,50 @@ describe('[API3] what is wrong is said in JSON', () => {
       expect(body.success, path).toBe(false)
       expect(headers.get('content-type')).toContain('application/json')
     }
+  })
+
+  test('a body that is not sent as JSON is told so, not taken for nothing', async () => {
+    const server = await withKeys()
+    const body = JSON.stringify({ ...fact, projectId: 'p1' })
+    for (const path of ['/broadcast', `/api/v1/channels/${channel}/events`]) {
+      for (const type of ['application/x-www-form-urlencoded', 'text/plain', '']) {
+        const headers = { 'x-api-key': KEY, 'content-type': type }
+        expect(await call(server, 'POST', path, body, headers), `${path} ${type}`).toMatchObject({
+          status: 400,
+          body: { error: { code: 'invalid', message: 'send the body as JSON with Content-Type: application/json' } },
+        })
+      }
+      const headers = { 'x-api-key': KEY, 'content-type': 'application/vnd.app+json' }
+      expect((await call(server, 'POST', path, body, headers)).status).toBe(200)
+    }
+    const empty = await fetch(`${server.url}/broadcast`, { method: 'POST', headers: { 'x-api-key': KEY } })
+    expect(await empty.json()).toEqual({ error: 'Missing required fields: type, projectId' })
+  })
+
+  test('a field is told by its own name, in plain words', async () => {
+    const server = await withKeys()
+    const message = (error: unknown) => (error as { message: string }).message
+    for (const [projectId, what] of [
+      ['../x', 'expected an id of at most 128 letters, digits and _ . @ -, like p1'],
+      [7, 'expected text, got a number'],
+    ]) {
+      const { status, body } = await call(server, 'POST', '/broadcast', { ...fact, projectId })
+      expect([status, message(body.error)]).toEqual([400, `broadcast: projectId: ${what}`])
+      expect(body.error).toMatchObject({ details: [{ path: 'projectId', message: what }] })
+    }
+    const { body } = await call(server, 'POST', `/api/v1/channels/${channel}/events`, { type: 'a:b', payload: 'text' })
+    expect(message(body.error)).toBe('event: payload: expected an object, got text')
+  })
+
+  test('what this version does not serve yet is not published', async () => {
+    const server = await withKeys()
+    for (const type of ['message:send', 'widget:update', 'layout:restore']) {
+      const error = { code: 'unknown_event', message: `${type} is not served by this version yet` }
+      const path = `/api/v1/channels/${channel}/events`
+      expect(await call(server, 'POST', path, { type, payload: {} })).toMatchObject({ status: 400, body: { error } })
+      await expect(server.server.publish(channel, { type, payload: {} })).rejects.toMatchObject(error)
+    }
+    expect((await call(server, 'POST', '/broadcast', { ...fact, projectId: 'p1' })).body.seq).toBe(1)
   })
 
   test('A25 errors hold no stack and no path', async () => {

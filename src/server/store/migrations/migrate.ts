@@ -7,17 +7,26 @@ const MIGRATIONS = { '1-facts': facts }
  * Brings a database to this version's tables.
  * @throws Error when it was made by a newer version, or cannot be changed
  */
-export async function migrate(db: Kysely<unknown>): Promise<void> {
+export async function migrate(db: Kysely<unknown>, file: string): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
   if (!error) return
   const unknown = await newerMigrations(db)
   if (unknown.length > 0) {
     throw new Error(
-      `The database was made by a newer Convene (it has ${unknown.join(', ')}). Run that version or later.`,
+      `DATABASE_URL: ${file} was made by a newer Convene (it has ${unknown.join(', ')}); run that version or later, or give another file`,
     )
   }
-  throw new Error('The database could not be brought to this version', { cause: error })
+  throw new Error(
+    `DATABASE_URL: ${file} could not be brought to this version (${reasonOf(error)}); give another file`,
+    {
+      cause: error,
+    },
+  )
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 async function newerMigrations(db: Kysely<unknown>): Promise<string[]> {
