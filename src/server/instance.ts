@@ -173,8 +173,7 @@ export async function startInstance(
       io.engine.close()
       await cluster.close()
       await trimmed
-      await store.close()
-      metrics.stop()
+      await store.close().finally(() => metrics.stop())
     },
   }
 }

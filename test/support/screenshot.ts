@@ -18,11 +18,12 @@ export async function screenshot(browser: Browser, server: TestServer, colorSche
   for (const { page } of [ann, ben]) await page.mouse.move(0, 0)
   // One after the other, each in front: Chromium may give up the drawing of a window that nobody sees.
   const shots: Buffer[] = []
-  for (const { page, context } of [ann, ben]) {
+  for (const { page } of [ann, ben]) {
     await page.bringToFront()
     shots.push(await page.screenshot())
-    await context.close()
   }
+  // Only then: whoever leaves is gone from the other's picture.
+  for (const { context } of [ann, ben]) await context.close()
   const table = await browser.newPage({ viewport: PICTURE })
   const images = shots.map((shot) => `<img src="data:image/png;base64,${shot.toString('base64')}" alt="">`)
   await table.setContent(`
