@@ -47,7 +47,7 @@ export interface Instance {
 }
 
 /**
- * Puts the rooms together, the way in from the right to the left: transports → session → channels → store.
+ * Puts the rooms together, from the store outwards to the doors.
  * @throws Error when the store cannot be opened
  */
 export async function startInstance(

@@ -197,6 +197,20 @@ describe.each(TRANSPORTS)('requests over %s', (transport) => {
     for (const fact of factsOf(ben, channel)) expect((fact.payload as { isAdmin?: boolean }).isAdmin).toBeUndefined()
   })
 
+  test('[REQ5] a history tells of what was sent before it and of nothing that was sent after it', async () => {
+    const server = await startServer()
+    const ann = await connect(server, 'ann', { transport })
+    await join(ann, channel)
+    const replies = await Promise.all(
+      Array.from({ length: 10 }, (_, i) => [
+        ask(ann, 'task:update', { channel, payload: { i } }),
+        ask(ann, 'channel:history', { channel }),
+      ]).flat(),
+    )
+    const heads = replies.filter((_, i) => i % 2 === 1).map((reply) => (reply as { head?: number }).head)
+    expect(heads).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  })
+
   test('[REQ5] requests of one session on one channel are applied in the order they were sent', async () => {
     const server = await startServer()
     const ann = await connect(server, 'ann', { transport })

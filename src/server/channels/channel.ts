@@ -63,12 +63,10 @@ export class Channel {
    */
   settle(member: Member, head: number): void {
     this.flush()
-    const held = member.flow.state === 'joining' ? member.flow.held : []
-    if (member.position !== undefined)
-      this.#pass(
-        member,
-        held.filter(({ fact }) => fact.seq <= head),
-      )
+    if (member.position !== undefined && member.flow.state === 'joining') {
+      const owed = member.flow.held.filter(({ fact }) => fact.seq <= head)
+      this.#pass(member, owed)
+    }
     member.position = Math.max(member.position ?? 0, head)
   }
 

@@ -90,8 +90,8 @@ export class Dispatch {
     const parsed = parseBody(event.body, body, name)
     const channel = (parsed as Addressed | undefined)?.channel
     if (channel === undefined) return handler(session, parsed, 'viewer')
-    const changesMembership = name === 'channel:join' || name === 'channel:leave'
-    return inLane(session, channel, changesMembership, () =>
+    const holds = name === 'channel:join' || name === 'channel:leave' || event.large === true
+    return inLane(session, channel, holds, () =>
       event.joined
         ? serveMember(session, channel, event, (role) => handler(session, parsed, role))
         : this.#enter(session, channel, event, (role) => handler(session, parsed, role)),

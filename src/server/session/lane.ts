@@ -1,17 +1,17 @@
 import type { Session } from './session.ts'
 
 /**
- * [REQ5] Whatever follows a join or leave of the same channel waits for it. The rest need not wait for each other: they
- * are called in the order they came, and the store takes calls in the order they were made.
+ * [REQ5] Whatever follows a request that `holds` the channel, a join, a leave or a read of its log, waits for it. The
+ * rest need not wait for each other: they are called in the order they came, and so the store takes them.
  */
 export function inLane<T>(
   session: Session,
   channel: string,
-  changes: boolean,
+  holds: boolean,
   serve: () => T | Promise<T>,
 ): T | Promise<T> {
   const before = session.lanes.get(channel)
-  if (!changes) return before?.then(serve) ?? serve()
+  if (!holds) return before?.then(serve) ?? serve()
   const served = (before ?? Promise.resolve()).then(serve)
   const lane = served.then(
     () => {},

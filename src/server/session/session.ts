@@ -25,7 +25,7 @@ export class Session {
   readonly signalRate: Rate
   /** What it may be refused for its rate. Refusing costs as well, and whoever never stops takes the time of everybody. */
   readonly floodRate = new Rate(FLOOD_PER_SECOND)
-  /** Requests that change a membership, by channel: what comes after one waits for it [REQ5]. */
+  /** Requests that hold a channel: what comes after one waits for it [REQ5]. */
   readonly lanes = new Map<string, Promise<unknown>>()
   /** The last of the requests whose replies may be large: they are served one after the other. */
   turn: Promise<unknown> = Promise.resolve()
