@@ -1,5 +1,5 @@
 import { CLIENT_EVENTS, type ClientEventName } from '../protocol/client-events.ts'
-import { type Envelope, FACT_TYPE, type FactReply, type Position } from '../protocol/envelope.ts'
+import { type Envelope, FACT_TYPE, type FactReply, type LogEntry, type Position } from '../protocol/envelope.ts'
 import { ConveneError } from '../protocol/errors.ts'
 import type { ResetReason } from '../protocol/session.ts'
 import { Listeners } from './listeners.ts'
@@ -53,7 +53,7 @@ export interface ConnectedChannel extends Channel {
   greeted(): void
   lost(): void
   stopped(error: ConveneError): void
-  received(fact: Envelope): void
+  received(entry: LogEntry): void
   removed(): void
 }
 
@@ -75,10 +75,11 @@ export function createChannel(address: string, wire: Wire): ConnectedChannel {
     discontinuities.tell(reason)
   }
 
-  function receive(fact: Envelope): void {
-    if (!log.know(fact) || fact.type === 'hidden' || isOwn(fact)) return
-    facts.get(fact.type)?.tell(fact)
-    facts.get('*')?.tell(fact)
+  function receive(entry: LogEntry): void {
+    // One that is kept from this person is only a place in the log.
+    if (!log.know(entry) || !('payload' in entry) || isOwn(entry)) return
+    facts.get(entry.type)?.tell(entry)
+    facts.get('*')?.tell(entry)
   }
 
   /** One whose reply was lost comes like anybody else's, after the rejoin. */
@@ -107,8 +108,8 @@ export function createChannel(address: string, wire: Wire): ConnectedChannel {
     lost: () => membership.lost(),
     stopped: (error) => membership.stopped(error),
     removed: () => membership.removed(),
-    received(fact) {
-      if (membership.joined) receive(fact)
+    received(entry) {
+      if (membership.joined) receive(entry)
     },
   }
 }

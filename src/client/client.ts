@@ -1,5 +1,5 @@
 import { isChannelAddress } from '../protocol/channel.ts'
-import type { Envelope } from '../protocol/envelope.ts'
+import type { LogEntry } from '../protocol/envelope.ts'
 import { ConveneError } from '../protocol/errors.ts'
 import { type Channel, type ConnectedChannel, createChannel } from './channel.ts'
 import { type ClientState, Connection } from './connection.ts'
@@ -89,7 +89,7 @@ export function createClient({ url, token, transports = ['websocket'] }: ClientO
 }
 
 /** Facts are what has a place in a log. */
-function isFact(body: unknown): body is Envelope {
+function isFact(body: unknown): body is LogEntry {
   return typeof body === 'object' && body !== null && 'seq' in body && 'epoch' in body
 }
 

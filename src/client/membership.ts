@@ -1,4 +1,4 @@
-import type { Envelope, Position } from '../protocol/envelope.ts'
+import type { LogEntry, Position } from '../protocol/envelope.ts'
 import { ConveneError } from '../protocol/errors.ts'
 import type { JoinReply, ResetReason } from '../protocol/session.ts'
 import { Backoff } from './backoff.ts'
@@ -30,7 +30,7 @@ export interface MembershipOptions {
   readonly wire: Wire
   readonly log: LogPosition
   readonly outgoing: Outgoing
-  receive(fact: Envelope): void
+  receive(entry: LogEntry): void
   broken(reason: ResetReason | 'left'): void
 }
 

@@ -40,6 +40,19 @@ export const envelope = z.object({
 })
 export type Envelope = z.infer<typeof envelope>
 
+/** [MSG1] A fact that is kept from whom its author blocked: only its place is told, so that the log has no gap. */
+export const hiddenFact = z.object({
+  type: z.literal('hidden'),
+  channel: channelAddress,
+  epoch: z.string(),
+  seq: z.int().min(1),
+})
+export type HiddenFact = z.infer<typeof hiddenFact>
+
+/** One place of a log as somebody is given it. */
+export const logEntry = z.union([envelope, hiddenFact])
+export type LogEntry = z.infer<typeof logEntry>
+
 /** What a client sends to publish a fact with such a payload. */
 export function factBody<P extends z.ZodType>(payload: P) {
   return z.object({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type Conflict, conflict } from './conflict.ts'
 
 /** One row a code: its HTTP status, its plain WebSocket close code, and whether trying again can help. */
 export const ERRORS = {
@@ -35,6 +36,7 @@ export const errorBody = z.object({
   retryable: z.boolean(),
   retryAfterMs: z.number().optional(),
   details: z.array(errorDetail).optional(),
+  conflict: conflict.optional(),
 })
 export type ErrorBody = z.infer<typeof errorBody>
 
@@ -44,16 +46,18 @@ export class ConveneError extends Error {
   readonly code: ErrorCode
   readonly details: ErrorDetail[] | undefined
   readonly retryAfterMs: number | undefined
+  readonly conflict: Conflict | undefined
 
   constructor(
     code: ErrorCode,
     message: string,
-    more: { details?: ErrorDetail[]; retryAfterMs?: number; cause?: unknown } = {},
+    more: { details?: ErrorDetail[]; retryAfterMs?: number; conflict?: Conflict; cause?: unknown } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause })
     this.code = code
     this.details = more.details
     this.retryAfterMs = more.retryAfterMs
+    this.conflict = more.conflict
   }
 
   /** What the client is told; the cause stays here. */
@@ -64,8 +68,15 @@ export class ConveneError extends Error {
       retryable: ERRORS[this.code].retryable,
       ...(this.retryAfterMs !== undefined && { retryAfterMs: this.retryAfterMs }),
       ...(this.details && { details: this.details }),
+      ...(this.conflict && { conflict: this.conflict }),
     }
   }
+}
+
+/** Whatever was thrown as an error of the catalogue: one of ours as it is, anything else as `internal`, its cause inside. */
+export function catalogued(thrown: unknown): ConveneError {
+  if (thrown instanceof ConveneError) return thrown
+  return new ConveneError('internal', 'Something went wrong here; it was logged. Try again', { cause: thrown })
 }
 
 const PLAIN: Readonly<Record<string, string>> = {

@@ -11,7 +11,7 @@ export const MAX_PAGE = 300
  * of more is `too_many`, a page of history or of `last` facts is shorter than was asked.
  */
 export const MAX_REPLY_BYTES = 524_288
-/** Facts in one call of the service API. */
+/** Facts in one call of the service API, operations in one sync. */
 export const MAX_BATCH = 100
 /** Bytes of a presence state, as JSON in UTF-8. */
 export const MAX_STATE_BYTES = 4096
@@ -19,6 +19,21 @@ export const MAX_STATE_BYTES = 4096
 export const MAX_POSITION_BYTES = 1024
 /** Bytes of a signal's payload, as JSON in UTF-8. */
 export const MAX_SIGNAL_BYTES = 8192
+
+/** Characters of one message. */
+export const MAX_MESSAGE_LENGTH = 4000
+/** Messages in one page. */
+export const MAX_MESSAGES = 100
+/** Unread messages are counted up to here. */
+export const MAX_UNREAD = 1000
+/** How long somebody types who does not say so again, in ms. */
+export const TYPING_MS = 6000
+/** Bytes of one document, as JSON in UTF-8. */
+export const MAX_DOCUMENT_BYTES = 131_072
+/** Bytes of all documents of a channel together, as JSON in UTF-8: what one list of them may bring. */
+export const MAX_DOCUMENTS_BYTES = 524_288
+/** Versions of a layout that can be restored. */
+export const LAYOUTS_KEPT = 50
 
 /** How many bytes a value takes as JSON in UTF-8. `undefined` takes none. */
 export function jsonBytes(value: unknown): number {

@@ -1,4 +1,6 @@
 import type { z } from 'zod'
+import { messageRead } from './chat.ts'
+import { hiddenFact } from './envelope.ts'
 import { presenceJoin, presenceLeave, presenceUpdate } from './presence.ts'
 import { channelLeft, connected, expiring, failure, pong, shutdown } from './session.ts'
 import { cursor, signal, typing } from './signals.ts'
@@ -11,6 +13,8 @@ export const SERVER_EVENTS = {
   'channel:left': channelLeft,
   'auth:expiring': expiring,
   'server:shutdown': shutdown,
+  hidden: hiddenFact,
+  'message:read': messageRead,
   'presence:join': presenceJoin,
   'presence:leave': presenceLeave,
   'presence:update': presenceUpdate,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { channelAddress } from './channel.ts'
-import { envelope, position } from './envelope.ts'
+import { logEntry, position } from './envelope.ts'
 import { errorBody } from './errors.ts'
 import { MAX_PAGE } from './limits.ts'
 import { presenceList, presenceState } from './presence.ts'
@@ -26,8 +26,10 @@ export const joinReply = z.object({
   role: z.enum(ROLES),
   recovered: z.boolean(),
   reason: z.enum(RESET_REASONS).optional(),
-  events: z.array(envelope),
+  events: z.array(logEntry),
   presence: presenceList,
+  /** Messages of others that were sent after what this person has read; counted up to 1000. */
+  unread: z.int(),
 })
 export type JoinReply = z.infer<typeof joinReply>
 
@@ -45,7 +47,7 @@ export const historyReply = z.object({
   epoch: z.string(),
   head: z.int(),
   floor: z.int(),
-  events: z.array(envelope),
+  events: z.array(logEntry),
 })
 export type HistoryReply = z.infer<typeof historyReply>
 

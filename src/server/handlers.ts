@@ -1,81 +1,148 @@
 import type { ClientBody, ClientEvent, ClientEventName, ClientReply } from '../protocol/client-events.ts'
+import { MAX_BATCH } from '../protocol/limits.ts'
+import type { Role } from '../protocol/roles.ts'
 import type { AccessPolicy } from './access/policy.ts'
+import type { Revocations } from './access/revocations.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import type { Channels } from './channels/channels.ts'
+import type { Chat } from './chat/chat.ts'
+import type { Documents } from './documents/documents.ts'
+import type { Operations } from './operations.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Answer, Handler } from './session/dispatch.ts'
+import { inLane } from './session/lane.ts'
 import { refresh } from './session/refresh.ts'
+import { requireJoined, requireRight } from './session/rights.ts'
 import type { Session } from './session/session.ts'
-
-/** Words of the protocol that this version does not serve yet: they get `unknown_event`. */
-export const NOT_YET = [
-  'document:list',
-  'message:list',
-  'message:send',
-  'message:edit',
-  'message:delete',
-  'widget:update',
-  'widget:delete',
-  'widget:batch',
-  'layout:update',
-  'layout:restore',
-  'sync',
-  'typing',
-  'cursor',
-  'signal',
-] as const satisfies readonly ClientEventName[]
+import type { Signals } from './signals/signals.ts'
 
 type FactName = {
   [E in ClientEventName]: ClientReply<E> extends { seq: number; operationId: string } ? E : never
 }[ClientEventName]
-type Served = Exclude<ClientEventName, (typeof NOT_YET)[number] | FactName>
-/** One handler for each word of the table that is not a plain fact: leaving one out does not compile. */
+type Served = Exclude<ClientEventName, FactName>
+/** One handler for each word of the table that is not a fact: leaving one out does not compile. */
 type Handlers = { [E in Served]: Handler<ClientBody<E>, Partial<ClientReply<E>>> }
 
+/** The rooms that serve a session's requests. */
 export interface HandlersOptions {
   readonly events: ReadonlyMap<string, ClientEvent>
   readonly channels: Channels
   readonly presence: Presence
+  readonly signals: Signals
+  readonly chat: Chat
+  readonly documents: Documents
+  readonly operations: Operations
   readonly authenticator: Authenticator
   readonly access: AccessPolicy
+  readonly revocations: Revocations
 }
 
 /** Who serves which word: the one place where the features meet the session. */
 export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Handler> {
-  const { channels, presence, authenticator, access } = options
+  const { channels, presence, signals, chat, documents, authenticator, access, revocations } = options
+
+  /** Asked when the session hears of every change already: one that comes after the answer takes it out again. */
+  async function admit(session: Session, channel: string): Promise<Role> {
+    const role = await access.role(session.identity, channel)
+    if (!role && session.role(channel)) expel(session, channel, 'forbidden', options)
+    requireRight(channel, role, 'read')
+    return role
+  }
+
   const requests: Handlers = {
-    'channel:join': async (session, body, role) => {
+    'channel:join': async (session, body) => {
       const { channel } = body
-      const { log, open } = await channels.join(session, body)
-      session.enter(channel, role)
-      presence.enter(channel, session, body.state)
-      return { reply: { channel, role, ...log, presence: presence.list(channel) }, afterwards: open }
+      const { log, entered, open } = await channels.join(session, body, {
+        admit: () => admit(session, channel),
+        beside: async (role, { head }) => ({
+          role,
+          unread: await chat.unread(channel, session.userId, head, [...session.blockedBy]),
+        }),
+        enter({ role }) {
+          session.enter(channel, role)
+          presence.enter(channel, session, body.state)
+          return presence.list(channel)
+        },
+      })
+      return {
+        reply: { channel, ...log, presence: entered },
+        afterwards() {
+          open()
+          // Removed before the reply had gone out: then this is the last word.
+          if (!session.role(channel)) session.send('channel:left', { channel, reason: 'removed' })
+        },
+      }
     },
     'channel:leave': (session, { channel }) => {
       depart(session, channel, options)
       return { reply: {} }
     },
-    'channel:history': async (_session, body) => ({ reply: await channels.history(body) }),
+    'channel:history': async (session, body) => ({ reply: await channels.history(body, session) }),
     'presence:update': (session, { channel, state }) => {
       presence.update(channel, session, state)
       return { reply: {} }
     },
     'presence:list': (_session, { channel }) => ({ reply: presence.list(channel) }),
-    'auth:refresh': async (session, { token }) => ({
-      reply: await refresh(session, token, authenticator, access, (channel) => {
-        depart(session, channel, options)
-        session.send('channel:left', { channel, reason: 'forbidden' })
-      }),
+    'document:list': async (session, { channel }) => ({
+      reply: await channels.asMember(session, channel, () => documents.list(channel)),
     }),
+    'conflict:resolve': async (session, body, role) => {
+      const resolution = await channels.asMember(session, body.channel, () => documents.resolution(body))
+      if ('reply' in resolution) return { reply: resolution.reply }
+      return publish(session, resolution.publish, role)
+    },
+    'message:list': async (session, body) => ({
+      reply: await channels.asMember(session, body.channel, () => chat.list(body, [...session.blockedBy])),
+    }),
+    'message:read': async (session, { channel, seq }) => {
+      const { id, userId } = session
+      const position = await channels.asMember(session, channel, (told) =>
+        chat.read(channel, userId, seq, told, [...session.blockedBy]),
+      )
+      channels.tellPerson(channel, userId, 'message:read', { channel, ...position }, id)
+      return { reply: position }
+    },
+    sync: async (session, { operations }) => {
+      session.factRate.charge(Math.max(0, Math.min(operations.length, MAX_BATCH) - 1))
+      const asker = {
+        user: session.author,
+        origin: session.id,
+        roleIn: (channel: string) => requireJoined(channel, session.role(channel)),
+        inTurn: async <T>(channel: string, serve: () => Promise<T>) => inLane(session, channel, false, serve),
+      }
+      return { reply: { results: await options.operations.sync(asker, operations) } }
+    },
+    typing: (session, body) => {
+      signals.type(session, body)
+      return { reply: {} }
+    },
+    cursor: (session, body) => {
+      signals.moveCursor(session, body)
+      return { reply: {} }
+    },
+    signal: (session, body) => {
+      signals.signal(session, body)
+      return { reply: {} }
+    },
+    'auth:refresh': async (session, { token }) => {
+      const check = (verified: Session['identity']) => revocations.check(verified)
+      const lost = (channel: string) => expel(session, channel, 'forbidden', options)
+      return { reply: await refresh(session, token, authenticator, access, check, lost) }
+    },
     ping: () => ({ reply: { timestamp: Date.now() } }),
   }
 
-  const publish: Handler<ClientBody<'task:create'> & { type: string }> = async (session, body): Promise<Answer> => ({
-    reply: await channels.publish({ ...body, user: session.author, origin: session.id }),
-  })
+  async function publish(
+    session: Session,
+    fact: Omit<Parameters<Channels['publish']>[0], 'user' | 'role' | 'origin'>,
+    role: Role,
+  ): Promise<Answer> {
+    return { reply: await channels.publish({ ...fact, user: session.author, role, origin: session.id }) }
+  }
+
   const handlers = new Map<string, Handler>(Object.entries(requests) as [string, Handler][])
   for (const [type, { kind }] of options.events) {
-    if (kind !== 'fact' || (NOT_YET as readonly string[]).includes(type)) continue
+    if (kind !== 'fact') continue
     handlers.set(type, (session, body, role) =>
       publish(session, { ...(body as ClientBody<'task:create'>), type }, role),
     )
@@ -83,13 +150,20 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
   return handlers
 }
 
-/** Takes a session out of a channel, whatever the reason. */
-export function depart(
-  session: Session,
-  channel: string,
-  { channels, presence }: Pick<HandlersOptions, 'channels' | 'presence'>,
-): void {
-  channels.leave(session, channel)
-  presence.leave(channel, session)
+/** Where a session that goes has left something. */
+export type Rooms = Pick<HandlersOptions, 'channels' | 'presence' | 'signals'>
+
+/** Takes a session out of a channel, whatever the reason. Not `clean`: it was lost, and its person may come back. */
+export function depart(session: Session, channel: string, rooms: Rooms, clean = true): void {
+  rooms.signals.leave(channel, session)
+  rooms.channels.leave(session, channel)
+  if (clean) rooms.presence.leave(channel, session)
+  else rooms.presence.lose(channel, session)
   session.exit(channel)
+}
+
+/** [JOIN7] Takes a session out of a channel that it may not be in any more, and says so. */
+export function expel(session: Session, channel: string, reason: 'forbidden' | 'removed', rooms: Rooms): void {
+  depart(session, channel, rooms)
+  session.send('channel:left', { channel, reason })
 }

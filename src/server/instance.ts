@@ -4,29 +4,43 @@ import type { Express } from 'express'
 import type { Server as SocketIoServer } from 'socket.io'
 import { isChannelAddress } from '../protocol/channel.ts'
 import { clientEvents, type DeclaredFact } from '../protocol/client-events.ts'
+import type { Envelope } from '../protocol/envelope.ts'
 import { MAX_REPLY_BYTES } from '../protocol/limits.ts'
 import type { Connected } from '../protocol/session.ts'
 import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import { Blocks } from './access/blocks.ts'
 import { claimsPolicy } from './access/claims.ts'
-import { openPolicy, withOwnChannel } from './access/policy.ts'
+import { Members, memberRules, membersOnly, withMembers } from './access/members.ts'
+import { type AccessPolicy, openPolicy, withOwnChannel } from './access/policy.ts'
+import { Revocations } from './access/revocations.ts'
+import { createWebhookPolicy } from './access/webhook.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
+import type { Identity } from './auth/identity.ts'
 import { Channels } from './channels/channels.ts'
+import { Chat } from './chat/chat.ts'
+import { chatRules } from './chat/rules.ts'
 import { createAlone } from './cluster/alone.ts'
 import type { Options } from './config/config.ts'
 import { developmentSecret } from './development-secret.ts'
+import { Documents } from './documents/documents.ts'
+import { documentRules } from './documents/rules.ts'
 import { drain } from './drain.ts'
 import { createHandlers, depart } from './handlers.ts'
 import { createApp } from './http/app.ts'
 import { metricsServer } from './http/metrics.ts'
 import { createServicePublish, type ServicePublish } from './http/publish.ts'
 import { listening } from './listening.ts'
-import { createLogger } from './observe/logger.ts'
+import { Membership } from './membership.ts'
+import { createLogger, type Logger } from './observe/logger.ts'
 import { createMetrics } from './observe/metrics.ts'
+import { Operations } from './operations.ts'
+import { People } from './people.ts'
 import { Presence } from './presence/presence.ts'
 import { Dispatch } from './session/dispatch.ts'
 import { inLane } from './session/lane.ts'
 import type { Session } from './session/session.ts'
 import { Sessions } from './session/sessions.ts'
+import { Signals } from './signals/signals.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { createAdmission } from './transports/admission.ts'
 import { isOriginAllowed } from './transports/origin.ts'
@@ -74,8 +88,11 @@ export async function startInstance(
     throw error
   })
   const cluster = createAlone()
-  const channels = new Channels({ store, cluster, logger, metrics, maxCatchUp, maxReplyBytes })
-  const presence = new Presence(channels)
+  const rules = { ...memberRules, ...chatRules, ...documentRules }
+  const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
+  const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
+  const channels = new Channels({ store, cluster, rules, reactions, logger, metrics, maxCatchUp, maxReplyBytes })
+  const presence = new Presence({ channels, graceMs: options.presenceGraceMs })
   const authenticator = createAuthenticator({
     secrets,
     publicKey: options.jwtPublicKey,
@@ -84,26 +101,43 @@ export async function startInstance(
     audience: jwtAudience,
     nextAuth: options.nextAuth,
   })
-  const access = withOwnChannel(options.access === 'claims' ? claimsPolicy : openPolicy)
+  const signals = new Signals(channels)
+  const chat = new Chat(store, maxReplyBytes)
+  const documents = new Documents(store)
+  const members = new Members(store)
+  const revocations = new Revocations(store)
+  const policy = policyOf(options, logger)
+  const access = withOwnChannel(withMembers(members, policy))
   const events = clientEvents(declared)
-  const handlers = createHandlers({ events, channels, presence, authenticator, access })
-  const dispatch = new Dispatch({ events, handlers, access, maxChannels, logger, metrics })
+  const operations = new Operations(events, channels, logger)
+  const rooms = { channels, presence, signals }
+  const served = { ...rooms, events, chat, documents, operations, authenticator, access, revocations }
+  const handlers = createHandlers(served)
+  const dispatch = new Dispatch({ events, handlers, maxChannels, logger, metrics })
   const sessions = new Sessions({
     rates: { factsPerSecond: options.rateFactsPerSecond, signalsPerSecond: options.rateSignalsPerSecond },
     maxConnectionsPerUser: options.maxConnectionsPerUser,
-    ended(session) {
-      for (const channel of session.channels) depart(session, channel, { channels, presence })
+    ended(session, clean) {
+      for (const channel of session.channels) depart(session, channel, rooms, clean)
     },
   })
+  const blocks = new Blocks(store, (userId) => sessions.of(userId))
+  const people = new People(sessions, revocations, presence)
+  const forget = (userId: string, channel: string) => policy.forget?.(userId, channel)
+  const membership = new Membership({ ...rooms, members, sessions, forget })
+
+  /** What has to be known of a session before anything of it is served. */
+  async function prepare(session: Session): Promise<void> {
+    await Promise.all([revocations.check(session.identity), blocks.load(session)])
+  }
 
   /** [CH3], [CON4] Joins a session to its own channel, then greets it. */
   async function ready(session: Session): Promise<void> {
     const own = `user:${session.identity.id}`
     // An id that is no part of an address, like auth0|123, has no channel of its own.
     const joined = isChannelAddress(own)
-      ? await inLane(session, own, true, () => channels.follow(session, own))
+      ? await inLane(session, own, true, () => channels.follow(session, own, () => session.enter(own, 'viewer')))
       : undefined
-    if (joined) session.enter(own, 'viewer')
     session.send('connected', {
       socketId: session.id,
       userId: session.identity.id,
@@ -116,6 +150,13 @@ export async function startInstance(
     joined?.open()
   }
 
+  /** Who calls over HTTP with a person's token. */
+  async function authenticate(token: string): Promise<Identity> {
+    const { identity } = await authenticator.authenticate({ token })
+    await revocations.check(identity)
+    return identity
+  }
+
   const admission = createAdmission(options.rateConnectionsPerMinute)
   let draining = false
   const io = attachSocketIo(http, {
@@ -126,15 +167,12 @@ export async function startInstance(
     ready,
     authenticate: (credentials) => authenticator.authenticate(credentials),
     open: (connection, verified) => sessions.open(connection, verified),
+    prepare,
     serve: (session, event, body, reply) => dispatch.serve(session, event, body, reply),
-    close: (session) => sessions.close(session),
+    close: (session, clean) => sessions.close(session, clean),
   })
 
-  const publish = createServicePublish(
-    events,
-    (publication) => channels.publish(publication),
-    (type) => handlers.has(type),
-  )
+  const publish = createServicePublish(events, (publication) => channels.publish(publication))
   const app = createApp({
     ...options,
     production,
@@ -142,15 +180,27 @@ export async function startInstance(
     demo: options.demo ? { root: PACKAGE, secret: secrets[0], issuer: jwtIssuer, audience: jwtAudience } : undefined,
     isOriginAllowed: (origin) => isOriginAllowed(origin, allowedOrigins),
     isDraining: () => draining,
-    channels,
+    authenticate,
+    ...rooms,
     sessions,
     store,
+    events,
+    members,
+    membership,
+    chat,
+    documents,
+    blocks,
+    people,
+    operations,
+    access,
     publish,
     logger,
     metrics,
   })
   metrics.gauge('convene_sessions', 'Sessions on this instance', () => sessions.size)
   metrics.gauge('convene_channels', 'Channels with members on this instance', () => channels.size)
+  metrics.gauge('convene_presence', 'People present on this instance, once for each channel', () => presence.size)
+  metrics.gauge('convene_typing', 'Sessions that are typing on this instance', () => signals.typing)
   let trimmed: Promise<unknown> = Promise.resolve()
   function trim(): void {
     trimmed = store.trim().catch((error: unknown) => logger.error({ err: error }, 'trimming failed'))
@@ -171,6 +221,9 @@ export async function startInstance(
       clearInterval(trimming)
       scraped?.close()
       io.engine.close()
+      presence.stop()
+      signals.stop()
+      policy.stop?.()
       await cluster.close()
       await trimmed
       await store.close().finally(() => metrics.stop())
@@ -181,6 +234,17 @@ export async function startInstance(
 /** A server in development that was given no way to verify anybody makes itself one. */
 function secretsOf({ jwtPublicKey, jwksUrl }: Options, databaseFile: string): readonly string[] {
   return jwtPublicKey || jwksUrl ? [] : [developmentSecret(databaseFile)]
+}
+
+/** Who may do what where no member row says it. */
+function policyOf(
+  { access, accessWebhookUrl: url, accessWebhookSecret: secret }: Options,
+  logger: Logger,
+): AccessPolicy {
+  if (access === 'claims') return claimsPolicy
+  if (access === 'members') return membersOnly
+  if (access === 'webhook' && url && secret) return createWebhookPolicy({ url, secret, logger })
+  return openPolicy
 }
 
 function refuseMetricsPort(cause: NodeJS.ErrnoException): never {

@@ -6,6 +6,9 @@ import type { Identity } from '../auth/identity.ts'
 export interface AccessPolicy {
   /** @throws ConveneError `unavailable` when the answer cannot be had */
   role(identity: Identity, channel: string): Role | null | Promise<Role | null>
+  /** Lets go of what is remembered of somebody in a channel. */
+  forget?(userId: string, channel: string): void
+  stop?(): void
 }
 
 /** [CH3] Puts the rule of `user:` channels before a policy: its owner reads, nobody else is let in. */

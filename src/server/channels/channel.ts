@@ -1,16 +1,19 @@
 import type { Envelope } from '../../protocol/envelope.ts'
-import { Delivery, type Subscriber } from './delivery.ts'
+import type { ConveneError } from '../../protocol/errors.ts'
+import { Delivery, type Outgoing, Signal, type Subscriber } from './delivery.ts'
 
-/** How far a member's joining is: facts wait for it, or flow. */
-type Flow = { readonly state: 'joining'; readonly held: Delivery[] } | { readonly state: 'open' }
+/** How far a member's joining is: what goes out waits for it, or flows. */
+type Flow = { readonly state: 'joining'; readonly held: Outgoing[] } | { readonly state: 'open' }
 
 export interface Member {
   readonly subscriber: Subscriber
   /** Whether it is delivered its own facts as well. */
   echo: boolean
-  /** The last seq it has been told of; nothing at or below is delivered again. */
+  /** The last seq it has been told of; nothing at or below is delivered again. Undefined until it has been let in. */
   position: number | undefined
   flow: Flow
+  /** Why it was taken out. */
+  left?: ConveneError
 }
 
 /** One channel that has members on this instance: who they are, and what goes out to them. */
@@ -19,7 +22,9 @@ export class Channel {
   /** Whose operation is on its way into the store, so that its author is left out wherever the fact comes back from. */
   readonly #origins = new Map<string, string>()
   readonly #delivered: (facts: number) => void
-  #outgoing: Delivery[] = []
+  #facts: Delivery[] = []
+  /** By what they replace: of one sender's cursors only the newest goes out. */
+  #signals = new Map<unknown, Signal>()
   #flushing = false
 
   /** `delivered` is told how many facts were handed to sessions. */
@@ -27,24 +32,27 @@ export class Channel {
     this.#delivered = delivered
   }
 
-  get size(): number {
-    return this.#members.size
+  /** Whether nobody is here, nor about to be. */
+  get isEmpty(): boolean {
+    return this.#members.size === 0
   }
 
   member(sessionId: string): Member | undefined {
     return this.#members.get(sessionId)
   }
 
-  subscribers(): Subscriber[] {
-    return Array.from(this.#members.values(), ({ subscriber }) => subscriber)
+  /** Who has been let in. */
+  *subscribers(): Iterable<Subscriber> {
+    for (const { subscriber, position } of this.#members.values()) if (position !== undefined) yield subscriber
   }
 
-  /** A member from whom facts are held back from this moment on, until `open`. Joining again keeps the position. */
+  /** A member from whom all is held back from this moment on, until `open`. Joining again keeps the position. */
   admit(subscriber: Subscriber, echo: boolean): Member {
     this.flush()
     const member = this.#members.get(subscriber.id)
     if (!member) {
-      const joining: Member = { subscriber, echo, position: undefined, flow: { state: 'joining', held: [] } }
+      const flow: Flow = { state: 'joining', held: [] }
+      const joining: Member = { subscriber, echo, position: undefined, flow }
       this.#members.set(subscriber.id, joining)
       return joining
     }
@@ -53,19 +61,29 @@ export class Channel {
     return member
   }
 
-  remove(sessionId: string): boolean {
-    return this.#members.delete(sessionId)
+  /** Takes somebody out, and what is still on its way to them along with it. */
+  remove(sessionId: string, why?: ConveneError): void {
+    const member = this.#members.get(sessionId)
+    if (member && why) member.left = why
+    this.#members.delete(sessionId)
   }
 
   /**
    * Brings a joining member to `head`, the place its reply will tell. One that joins for the first time has what is
-   * before it from the reply; one that joins again is still owed what was held back, before the reply.
+   * before it from the reply; one that joins again is still owed the facts that were held back, before the reply. What
+   * else was held back is part of what the reply tells.
    */
   settle(member: Member, head: number): void {
     this.flush()
-    if (member.position !== undefined && member.flow.state === 'joining') {
-      const owed = member.flow.held.filter(({ fact }) => fact.seq <= head)
-      this.#pass(member, owed)
+    if (member.flow.state === 'joining') {
+      const held = member.flow.held.filter((event) => event instanceof Delivery)
+      if (member.position !== undefined) {
+        this.#pass(
+          member,
+          held.filter(({ fact }) => fact.seq <= head),
+        )
+      }
+      member.flow = { state: 'joining', held: held.filter(({ fact }) => fact.seq > head) }
     }
     member.position = Math.max(member.position ?? 0, head)
   }
@@ -93,35 +111,81 @@ export class Channel {
 
   /** Puts a fact on the way out, with the others of this turn of the event loop. */
   push(fact: Envelope): void {
-    this.#outgoing.push(new Delivery(fact, this.#origins.get(fact.operationId)))
+    this.#facts.push(new Delivery(fact, this.#origins.get(fact.operationId)))
     this.#origins.delete(fact.operationId)
+    this.#flushSoon()
+  }
+
+  /** Puts a signal on the way out, behind the facts of this turn, in place of an earlier one that has the same `key`. */
+  signal(signal: Signal, key: unknown): void {
+    // Behind those that came meanwhile, as if the earlier one had been lost.
+    this.#signals.delete(key)
+    this.#signals.set(key, signal)
+    this.#flushSoon()
+  }
+
+  /** Tells some of the members something that is neither fact nor signal. */
+  tell(event: Outgoing, wanted: (subscriber: Subscriber) => boolean): void {
+    for (const { subscriber, flow } of this.#members.values()) {
+      if (!wanted(subscriber)) continue
+      if (flow.state === 'joining') flow.held.push(event)
+      else subscriber.deliver([event])
+    }
+  }
+
+  #flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
     setImmediate(() => this.flush())
   }
 
-  /** Hands the turn's facts to every member. */
+  /** Hands the turn's facts and signals to every member. */
   flush(): void {
     this.#flushing = false
-    if (this.#outgoing.length === 0) return
-    const turn = this.#outgoing
-    this.#outgoing = []
+    if (this.#facts.length === 0 && this.#signals.size === 0) return
+    const facts = this.#facts
+    const signals = this.#signals.values()
+    this.#facts = []
+    this.#signals = new Map()
+    const turn = [...facts, ...signals]
     for (const member of this.#members.values()) {
-      if (member.flow.state === 'joining') member.flow.held.push(...turn)
+      if (member.flow.state === 'joining') member.flow.held.push(...facts)
       else this.#pass(member, turn)
     }
   }
 
-  /** [SEQ3] Each fact once and in order, its author's own left out. */
-  #pass(member: Member, deliveries: readonly Delivery[]): void {
-    const { subscriber, echo } = member
-    const last = deliveries.at(-1)
-    if (!last) return
-    const position = member.position ?? 0
-    const due = deliveries.filter(({ fact, origin }) => fact.seq > position && (echo || origin !== subscriber.id))
-    member.position = Math.max(position, last.fact.seq)
+  #pass(member: Member, events: readonly Outgoing[]): void {
+    const { subscriber } = member
+    // Before the facts of this turn count as waiting.
+    const takesSignals = subscriber.ready
+    const due: Outgoing[] = []
+    let facts = 0
+    for (const event of events) {
+      if (event instanceof Delivery) {
+        const form = formFor(member, event)
+        if (!form) continue
+        due.push(form)
+        facts++
+      } else if (!(event instanceof Signal) || (takesSignals && isDue(event, subscriber))) {
+        due.push(event)
+      }
+    }
     if (due.length === 0) return
     subscriber.deliver(due)
-    this.#delivered(due.length)
+    this.#delivered(facts)
   }
+}
+
+/** [SEQ3] Each fact once and in order, its author's own left out. Moves the member's position. */
+function formFor(member: Member, delivery: Delivery): Outgoing | undefined {
+  const { fact, origin } = delivery
+  if (fact.seq <= (member.position ?? 0)) return undefined
+  member.position = fact.seq
+  if (!member.echo && origin === member.subscriber.id) return undefined
+  return member.subscriber.hides(fact) ? delivery.hidden : delivery
+}
+
+/** [SIG1] Never back to the sender. */
+function isDue({ from }: Signal, subscriber: Subscriber): boolean {
+  return from.sessionId !== subscriber.id && !subscriber.hidesSignalsOf(from.userId)
 }

@@ -1,33 +1,35 @@
 import { randomUUID } from 'node:crypto'
-import type { Author, Envelope, FactReply } from '../../protocol/envelope.ts'
+import type { Envelope, FactReply } from '../../protocol/envelope.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { HistoryBody, HistoryReply, JoinBody } from '../../protocol/session.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Store } from '../store/store.ts'
-import { type CatchUp, catchUp, newestOf, oldestOf, type ReplyLimits } from './catch-up.ts'
+import { type CatchUp, catchUp, historyOf, type ReplyLimits } from './catch-up.ts'
 import { Channel } from './channel.ts'
-import { Outgoing, type Subscriber } from './delivery.ts'
+import { Outgoing, type Sender, Signal, type Subscriber } from './delivery.ts'
 import { Feed } from './feed.ts'
-
-/** A fact that somebody wants published. */
-export interface Publication {
-  readonly channel: string
-  readonly type: string
-  readonly payload: Record<string, unknown>
-  readonly operationId?: string | undefined
-  readonly user: Author | null
-  /** ms since 1970; now unless given. */
-  readonly timestamp?: number | undefined
-  /** The session that is to have the reply instead of the fact. */
-  readonly origin?: string | undefined
-}
+import type { FactRule, Publication } from './publication.ts'
 
 /** A join that is done but for its reply: `open` lets the facts after it flow, once the reply has been sent. */
-export interface Joined<Log> {
+export interface Joined<Log, Entered = void> {
   readonly log: Log
+  readonly entered: Entered
   readonly open: () => void
+}
+
+/** What the one who lets a session in has to say about it, step by step. */
+export interface Door<Admission, Beside, Entered> {
+  /**
+   * Whether it may. Asked when the session is subscribed already, so whatever changes after the answer is seen.
+   * @throws ConveneError when it may not
+   */
+  admit(): Promise<Admission>
+  /** What else the reply is to tell of the channel as it is at the head. */
+  beside(admission: Admission, log: CatchUp): Promise<Beside>
+  /** It is a member from now on: nothing comes between this and what it is told of the log. */
+  enter(beside: Beside): Entered
 }
 
 interface Live {
@@ -40,6 +42,10 @@ interface Live {
 }
 
 export interface ChannelsOptions extends ReplyLimits {
+  /** What else becomes of facts of a type. */
+  readonly rules: Readonly<Record<string, FactRule>>
+  /** Called for facts of a type, each in its place: whatever is after it waits until this has returned. */
+  readonly reactions: Readonly<Record<string, (fact: Envelope) => void>>
   readonly store: Store
   readonly cluster: Cluster
   readonly logger: Logger
@@ -58,7 +64,8 @@ export class Channels {
   /** Addresses and sessions of the channels that have members here. */
   *occupied(): Iterable<{ channel: string; sessions: string[] }> {
     for (const [channel, live] of this.#live) {
-      if (live.channel.size > 0) yield { channel, sessions: live.channel.subscribers().map(({ id }) => id) }
+      const sessions = Array.from(live.channel.subscribers(), ({ id }) => id)
+      if (sessions.length > 0) yield { channel, sessions }
     }
   }
 
@@ -68,24 +75,28 @@ export class Channels {
 
   /** How many sessions a channel has on this instance. */
   sessionsIn(channel: string): number {
-    return this.#live.get(channel)?.channel.size ?? 0
+    return Array.from(this.#live.get(channel)?.channel.subscribers() ?? []).length
   }
 
   /**
-   * Stores a fact, tells everybody, and resolves to its place: stored, however far it was delivered by then.
-   * @throws ConveneError `operation_mismatch`, `unavailable`
+   * Stores a fact, tells everybody, and resolves to its place and what its rule answers: stored, however far it was
+   * delivered by then.
+   * @throws ConveneError `operation_mismatch`, `unavailable`, what its rule throws
    */
   async publish(publication: Publication): Promise<FactReply> {
-    const { operationId = randomUUID(), origin, ...rest } = publication
-    const { channel, type, user, payload } = rest
+    const { operationId = randomUUID(), origin, channel, type, user } = publication
+    const { payload: asked, timestamp: happened, baseVersion } = publication
+    const rule = Object.hasOwn(this.#options.rules, type) ? this.#options.rules[type]?.(publication) : undefined
+    const draft = { channel, type, operationId, user, payload: asked, timestamp: happened, baseVersion, rule }
     const live = this.#live.get(channel)?.channel
     // Of two tries under way at once the first is the author's; the other's answer must not make it forgotten.
     const isOrigin = origin !== undefined && live?.publishing(operationId, origin)
     try {
-      const { duplicate, epoch, seq, timestamp } = await this.#options.store.append({ ...rest, operationId })
+      const { duplicate, epoch, seq, timestamp, payload, result } = await this.#options.store.append(draft)
+      const reply = { epoch, seq, operationId, timestamp, ...result }
       if (duplicate) {
         if (isOrigin) live?.forget(operationId)
-        return { epoch, seq, operationId, timestamp, duplicate: true }
+        return { ...reply, duplicate: true }
       }
       this.#options.metrics.facts.inc()
       this.#received({
@@ -98,7 +109,7 @@ export class Channels {
         payload,
         timestamp,
       })
-      return { epoch, seq, operationId, timestamp }
+      return reply
     } catch (error) {
       if (isOrigin) live?.forget(operationId)
       throw error
@@ -107,28 +118,37 @@ export class Channels {
 
   /**
    * Makes a session a member, with what its request wants of the log.
-   * @throws ConveneError `unavailable`
+   * @throws ConveneError `unavailable`, what the door throws
    */
-  join(subscriber: Subscriber, request: JoinBody): Promise<Joined<CatchUp>> {
-    const read = () => catchUp(this.#options.store, request, this.#options)
-    return this.#join(subscriber, request.channel, request.echo ?? false, read)
+  join<Admission, Beside, Entered>(
+    subscriber: Subscriber,
+    request: JoinBody,
+    door: Door<Admission, Beside, Entered>,
+  ): Promise<Joined<CatchUp & Beside, Entered>> {
+    const read = async () => {
+      const admission = await door.admit()
+      const log = await catchUp(this.#options.store, request, subscriber, this.#options)
+      return { ...log, ...(await door.beside(admission, log)) }
+    }
+    return this.#join(subscriber, request.channel, request.echo ?? false, read, (log) => door.enter(log))
   }
 
   /**
    * Makes a session a member from now on; what was before it may ask for later.
    * @throws ConveneError `unavailable`
    */
-  follow(subscriber: Subscriber, channel: string): Promise<Joined<{ head: number }>> {
-    return this.#join(subscriber, channel, false, async ({ feed }) => ({ head: feed.position }))
+  follow(subscriber: Subscriber, channel: string, enter: () => void): Promise<Joined<{ head: number }>> {
+    return this.#join(subscriber, channel, false, async ({ feed }) => ({ head: feed.position }), enter)
   }
 
   /** Subscribe, hold back, read, merge; the caller sends the reply and then opens. */
-  async #join<Log extends { head: number }>(
+  async #join<Log extends { head: number }, Entered>(
     subscriber: Subscriber,
     channel: string,
     echo: boolean,
     read: (live: Live) => Promise<Log>,
-  ): Promise<Joined<Log>> {
+    enter: (log: Log) => Entered,
+  ): Promise<Joined<Log, Entered>> {
     const live = this.#enter(channel)
     live.joining++
     const before = live.channel.member(subscriber.id)
@@ -138,12 +158,12 @@ export class Channels {
       const member = live.channel.admit(subscriber, echo)
       const log = await read(live)
       await live.feed.reach(log.head)
-      if (live.channel.member(subscriber.id) !== member) throw gone()
+      if (live.channel.member(subscriber.id) !== member) throw member.left ?? gone()
       live.channel.settle(member, log.head)
       // Gone while the store was read, or cut by what it was just delivered: nobody would take it out again, and a
       // reply would tell of a head that it has not reached.
       if (subscriber.closed) throw gone()
-      return { log, open: () => live.channel.open(member) }
+      return { log, entered: enter(log), open: () => live.channel.open(member) }
     } catch (error) {
       // Somebody who was a member stays one: only this joining failed.
       if (!before) live.channel.remove(subscriber.id)
@@ -155,34 +175,79 @@ export class Channels {
     }
   }
 
-  leave(subscriber: Subscriber, channel: string): void {
+  /** Takes a session out, joining ones as well, which are told why. */
+  leave(subscriber: Subscriber, channel: string, why?: ConveneError): void {
     const live = this.#live.get(channel)
     if (!live) return
     live.channel.flush()
-    live.channel.remove(subscriber.id)
+    live.channel.remove(subscriber.id, why)
     this.#leaveIfEmpty(channel, live)
   }
 
-  /** @throws ConveneError `unavailable` */
-  async history({ channel, after, before, limit }: HistoryBody): Promise<HistoryReply> {
-    const { store, maxReplyBytes } = this.#options
-    const { epoch, head, floor } = await store.open(channel)
-    const newest = after === undefined
-    const events = await store.read(channel, { after, before: Math.min(before ?? head + 1, head + 1), limit, newest })
-    return { epoch, head, floor, events: newest ? newestOf(events, maxReplyBytes) : oldestOf(events, maxReplyBytes) }
+  /**
+   * A stretch of the log, for a member or, without one, for a server.
+   * @throws ConveneError `unavailable`
+   */
+  async history(request: HistoryBody, reader?: Subscriber): Promise<HistoryReply> {
+    const read = () => historyOf(this.#options.store, request, reader, this.#options)
+    return reader ? this.asMember(reader, request.channel, read) : read()
   }
 
-  /** Tells the members on this instance something that is not kept, all but one session's. */
+  /**
+   * Reads for a member, who is still one after all that was stored when it was read: nobody removed is told what
+   * happened after their removal [FACT3].
+   * @param read is told the last seq that members here have been told
+   * @throws ConveneError `not_joined`, what `read` throws
+   */
+  async asMember<T>(subscriber: Subscriber, channel: string, read: (told: number) => Promise<T>): Promise<T> {
+    const live = this.#live.get(channel)
+    const member = live?.channel.member(subscriber.id)
+    if (!live || !member) throw gone()
+    const found = await read(live.feed.position)
+    await live.feed.reach(await this.#options.store.head(channel))
+    if (live.channel.member(subscriber.id) !== member) throw member.left ?? gone()
+    return found
+  }
+
+  /** Tells the members on this instance, all but one session's, something that is neither fact nor signal. */
   tell(channel: string, event: string, body: unknown, exceptSession?: string): void {
-    const told = [new Outgoing(event, body)]
-    for (const subscriber of this.#live.get(channel)?.channel.subscribers() ?? []) {
-      if (subscriber.id !== exceptSession) subscriber.deliver(told)
-    }
+    this.#tell(channel, event, body, ({ id }) => id !== exceptSession)
+  }
+
+  /** Tells one person's sessions among them, all but one. */
+  tellPerson(channel: string, userId: string, event: string, body: unknown, exceptSession?: string): void {
+    this.#tell(channel, event, body, (subscriber) => subscriber.userId === userId && subscriber.id !== exceptSession)
+  }
+
+  #tell(channel: string, event: string, body: unknown, wanted: (subscriber: Subscriber) => boolean): void {
+    this.#live.get(channel)?.channel.tell(new Outgoing(event, body), wanted)
+  }
+
+  /**
+   * Sends a signal to the other members, those that are not behind. It may replace an earlier one of the same `key` that
+   * has not gone out yet.
+   */
+  signal(channel: string, event: string, body: unknown, from: Sender, key: unknown = {}): void {
+    this.#live.get(channel)?.channel.signal(new Signal(event, body, from), key)
   }
 
   #received(fact: Envelope): void {
-    this.#live.get(fact.channel)?.feed.offer(fact)
+    const live = this.#live.get(fact.channel)
+    if (live) live.feed.offer(fact)
+    else this.#react(fact)
     this.#options.cluster.publish(fact)
+  }
+
+  /** The next fact of a channel's log. */
+  #next(channel: Channel, fact: Envelope): void {
+    channel.push(fact)
+    if (!Object.hasOwn(this.#options.reactions, fact.type)) return
+    channel.flush()
+    this.#react(fact)
+  }
+
+  #react(fact: Envelope): void {
+    if (Object.hasOwn(this.#options.reactions, fact.type)) this.#options.reactions[fact.type]?.(fact)
   }
 
   #enter(address: string): Live {
@@ -193,7 +258,7 @@ export class Channels {
     const feed = new Feed(
       store,
       address,
-      (fact) => channel.push(fact),
+      (fact) => this.#next(channel, fact),
       (error) => logger.warn({ err: error, channel: address }, 'a hole in the feed could not be filled yet'),
     )
     // The subscription first, or what is told between the two would be missed.
@@ -207,7 +272,7 @@ export class Channels {
   }
 
   #leaveIfEmpty(address: string, live: Live): void {
-    if (live.channel.size > 0 || live.joining > 0 || this.#live.get(address) !== live) return
+    if (!live.channel.isEmpty || live.joining > 0 || this.#live.get(address) !== live) return
     this.#live.delete(address)
     live.feed.stop()
     this.#options.cluster.unsubscribe(address)

@@ -1,4 +1,4 @@
-import type { Envelope } from '../../protocol/envelope.ts'
+import type { Envelope, HiddenFact } from '../../protocol/envelope.ts'
 
 /** An event on its way out. Each wire form of it is made once, however many sessions take it. */
 export class Outgoing {
@@ -27,18 +27,53 @@ export class Delivery extends Outgoing {
   readonly fact: Envelope
   /** The session that published it, which has its reply instead; undefined when it is none of this instance's. */
   readonly origin: string | undefined
+  #hidden: Outgoing | undefined
 
   constructor(fact: Envelope, origin: string | undefined) {
     super(fact.type, fact)
     this.fact = fact
     this.origin = origin
   }
+
+  /** [MSG1] What somebody is told from whom the fact is kept: its place. */
+  get hidden(): Outgoing {
+    this.#hidden ??= new Outgoing('hidden', hiddenFact(this.fact))
+    return this.#hidden
+  }
+}
+
+/** [MSG1] The place of a fact without its content. */
+export function hiddenFact({ channel, epoch, seq }: Envelope): HiddenFact {
+  return { type: 'hidden', channel, epoch, seq }
+}
+
+/** A signal on its way out, which may be lost. */
+export class Signal extends Outgoing {
+  readonly from: Sender
+
+  constructor(event: string, body: unknown, from: Sender) {
+    super(event, body)
+    this.from = from
+  }
+}
+
+/** Whose signal it is. */
+export interface Sender {
+  readonly sessionId: string
+  readonly userId: string
 }
 
 /** Somebody to deliver to: a session, as far as channels need to know it. */
 export interface Subscriber {
   readonly id: string
+  readonly userId: string
   readonly closed: boolean
+  /** Whether so little waits for it that what may be lost is worth sending [SIG2]. */
+  readonly ready: boolean
+  /** Whether a fact is kept from this person [MSG1]. */
+  hides(fact: Envelope): boolean
+  /** Whether the signals of somebody are. */
+  hidesSignalsOf(userId: string): boolean
   /** Takes events of one channel, in order. */
   deliver(events: readonly Outgoing[]): void
 }

@@ -39,6 +39,18 @@ const RULES: readonly {
       'ACCESS_WEBHOOK_URL and ACCESS_WEBHOOK_SECRET are asked with ACCESS=webhook only; leave them unset',
   },
   {
+    about: ['access', 'accessWebhookUrl', 'accessWebhookSecret'],
+    refuse({ access, accessWebhookUrl, accessWebhookSecret }) {
+      const missing = [!accessWebhookUrl && 'ACCESS_WEBHOOK_URL', !accessWebhookSecret && 'ACCESS_WEBHOOK_SECRET']
+      const names = missing.filter(Boolean).join(' and ')
+      return (
+        access === 'webhook' &&
+        names !== '' &&
+        `ACCESS is webhook: your app is asked, so set ${names} as well, where it is asked and what signs the question`
+      )
+    },
+  },
+  {
     about: ['pingIntervalMs', 'pingTimeoutMs'],
     refuse: ({ pingIntervalMs, pingTimeoutMs }) =>
       pingIntervalMs + pingTimeoutMs > MOST_HEARTBEAT_MS &&

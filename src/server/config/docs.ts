@@ -75,8 +75,11 @@ well, an \`editor\` changes things as well, an \`admin\` may do everything. Whoe
 - \`claims\`: the token says. The claim \`role: "admin"\` is admin everywhere. The claim \`channels\` is an array of addresses (editor), or an object of
   address and role; an address may end in \`*\`, like \`project:*\`. The claims \`projects\`, \`rooms\`, \`groups\` and \`dashboards\` are arrays of ids (editor).
   The most exact match wins.
-- \`members\` (not yet): the members table, kept through the service API. A row of it will win over every other policy.
-- \`webhook\` (not yet): your app is asked.
+- \`members\`: the members table says, kept through the service API.
+- \`webhook\`: your app is asked at \`ACCESS_WEBHOOK_URL\`, and each question is signed with \`ACCESS_WEBHOOK_SECRET\`. Its answer is good for 30 s.
+  While it fails, nobody is let in who was not answered for in these 30 s: joins are refused with \`unavailable\`, at once.
+
+Whatever the policy, a row of the members table wins over it; the role \`none\` there shuts somebody out.
 
 A token for \`ACCESS=claims\`, without its signature:
 

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import * as kind from './kinds.ts'
 import type { Row, Values } from './rows.ts'
-import { isPlaceholder } from './weak-secret.ts'
+import { weaknessOf } from './weak-secret.ts'
 
 /** Lets a row's type follow from its parse and default. */
 function option<T>(row: Row<T>): Row<T> {
@@ -25,12 +25,13 @@ function notYet<T>(row: Row<T>): Row<T> {
 const YEAR_OF_DAYS = 366
 const MINUTE_MS = 60_000
 const MIB = 1_048_576
+const GENERATED = ', like the output of: openssl rand -base64 32'
 
 /** The first value that is refused, named by its place: the value itself is secret. */
 function weakest(values: readonly string[], weakness: (value: string) => string | undefined): string | undefined {
   for (const [index, value] of values.entries()) {
     const found = weakness(value)
-    if (found) return `value ${index + 1} of ${values.length} ${found}, like the output of: openssl rand -base64 32`
+    if (found) return `value ${index + 1} of ${values.length} ${found}${GENERATED}`
   }
   return undefined
 }
@@ -96,12 +97,7 @@ export const OPTIONS = {
     secret: true,
     production: {
       rule: 'a secret of less than 32 bytes, or one out of an example',
-      refuse: (secrets) =>
-        weakest(secrets, (secret) => {
-          const bytes = Buffer.byteLength(secret)
-          if (bytes < 32) return `has ${bytes} bytes; production wants a generated one of 32 or more`
-          return isPlaceholder(secret) ? 'can be guessed; production wants a generated one' : undefined
-        }),
+      refuse: (secrets) => weakest(secrets, weaknessOf),
     },
   }),
   jwtPublicKey: optional({
@@ -157,29 +153,33 @@ export const OPTIONS = {
     parse: kind.oneOf('open', 'claims', 'members', 'webhook'),
     default: () => 'open',
     shown: 'none, it must be set; in development `open`',
-    meaning: 'Who may do what: `open`, `claims`, `members` (not yet), `webhook` (not yet). See Access.',
-    laterFor: (policy) =>
-      policy === 'members' || policy === 'webhook'
-        ? `ACCESS=${policy} is not served by this version yet; give open or claims`
-        : undefined,
+    meaning: 'Who may do what: `open`, `claims`, `members` or `webhook`. See Access.',
     production: {
       rule: 'no choice of an access policy',
       refuse: (_policy, isSet) =>
-        isSet ? undefined : 'production wants a choice; give claims, or open if every identity may edit everything',
+        isSet
+          ? undefined
+          : 'production wants a choice; give claims, members or webhook, or open if every identity may edit everything',
     },
   }),
   accessWebhookUrl: optional({
     env: 'ACCESS_WEBHOOK_URL',
     parse: kind.httpUrl,
-    meaning: 'Asked `POST { identity, channel }`, answers `{ role }` or 403, within 2 s; cached for 30 s.',
-    later: true,
+    meaning:
+      'Where your app is asked with `ACCESS=webhook`: `POST { identity, channel }`, answered `{ role }` or 403, within 2 s; cached for 30 s.',
   }),
   accessWebhookSecret: optional({
     env: 'ACCESS_WEBHOOK_SECRET',
     parse: kind.line,
-    meaning: 'Signs what the webhook is asked, with HMAC-SHA256.',
+    meaning: 'Signs what the webhook is asked, with HMAC-SHA256. Known to your app and to Convene only.',
     secret: true,
-    later: true,
+    production: {
+      rule: 'a secret of less than 32 bytes, or one out of an example',
+      refuse(secret) {
+        const weakness = secret === undefined ? undefined : weaknessOf(secret)
+        return weakness && `${weakness}${GENERATED}`
+      },
+    },
   }),
   databaseUrl: option({
     env: 'DATABASE_URL',
@@ -255,8 +255,11 @@ export const OPTIONS = {
   headCheckMs: notYet(
     count('HEAD_CHECK_MS', [100, MINUTE_MS], 2000, 'How often a node looks in the store for facts it was not told.'),
   ),
-  presenceGraceMs: notYet(
-    count('PRESENCE_GRACE_MS', [0, 10 * MINUTE_MS], 5000, 'How long a lost session still counts as present.'),
+  presenceGraceMs: count(
+    'PRESENCE_GRACE_MS',
+    [0, 10 * MINUTE_MS],
+    5000,
+    'How long a lost session still counts as present.',
   ),
   pingIntervalMs: count(
     'PING_INTERVAL_MS',

@@ -42,3 +42,10 @@ function isSequence(text: string): boolean {
 export function isPlaceholder(secret: string): boolean {
   return new Set(secret).size < 8 || repeats(secret) || isSequence(secret) || remainder(secret).length < 8
 }
+
+/** What is wrong with a secret that shall keep strangers out, for a sentence that begins with its name. */
+export function weaknessOf(secret: string): string | undefined {
+  const bytes = Buffer.byteLength(secret)
+  if (bytes < 32) return `has ${bytes} bytes; production wants a generated one of 32 or more`
+  return isPlaceholder(secret) ? 'can be guessed; production wants a generated one' : undefined
+}

@@ -1,48 +1,68 @@
-import { Router } from 'express'
 import { z } from 'zod'
-import { isChannelAddress } from '../../protocol/channel.ts'
+import { channelAddress, isChannelAddress } from '../../protocol/channel.ts'
+import { factReply } from '../../protocol/envelope.ts'
 import { parseBody } from '../../protocol/errors.ts'
 import type { Channels } from '../channels/channels.ts'
-import type { ServicePublish } from './publish.ts'
+import { PUBLISH_ERRORS, publishBody, type ServicePublish } from './publish.ts'
+import { OtherStatus, type Route, route } from './route.ts'
 
-const project = z.object({
-  projectId: z
-    .string()
-    .refine(
-      (id) => isChannelAddress(`project:${id}`),
-      'expected an id of at most 128 letters, digits and _ . @ -, like p1',
-    )
-    .optional(),
-})
+export interface BroadcastOptions {
+  readonly channels: Channels
+  readonly publish: ServicePublish
+}
+
+const projectId = z
+  .string()
+  .refine(
+    (id) => isChannelAddress(`project:${id}`),
+    'expected an id of at most 128 letters, digits and _ . @ -, like p1',
+  )
+const project = z.object({ projectId: projectId.optional() })
+
+const fact = publishBody.extend({ type: z.string().describe('In either dialect: TASK_UPDATE is task:update') })
 
 /** `POST /broadcast`: one fact from an app's server to everybody in a project. */
-export function broadcastRoutes(channels: Channels, publish: ServicePublish): Router {
-  const router = Router()
-
-  router.post('/broadcast', async (request, response) => {
-    const { type, projectId, channel, ...rest } = (request.body ?? {}) as Record<string, unknown>
-    if (!type || (!projectId && !channel)) {
+export function broadcastRoutes({ channels, publish }: BroadcastOptions): readonly Route[] {
+  return [
+    route({
+      method: 'post',
+      path: '/broadcast',
+      name: 'broadcast',
+      summary:
+        'Stores one fact and delivers it to everybody in a project, or in a channel; in the words of older callers.',
+      may: 'key',
+      describedBody: z.union([fact.extend({ projectId }), fact.extend({ channel: channelAddress })]),
+      reply: factReply.omit({ timestamp: true }).extend({
+        message: z.literal('Broadcast sent'),
+        projectId: z.string().nullable(),
+        channel: channelAddress,
+        clientCount: z.int(),
+      }),
       // The words that existing callers know.
-      response.status(400).json({ error: 'Missing required fields: type, projectId' })
-      return
-    }
-    parseBody(project, { projectId }, 'broadcast')
-    const address = channel ?? `project:${projectId}`
-    const { epoch, seq, operationId, duplicate } = await publish(address, { ...rest, type: canonicalType(type) })
-    response.json({
-      success: true,
-      message: 'Broadcast sent',
-      projectId: projectId ?? null,
-      channel: address,
-      clientCount: channels.sessionsIn(String(address)),
-      epoch,
-      seq,
-      operationId,
-      ...(duplicate && { duplicate }),
-    })
-  })
-
-  return router
+      others: { 400: z.object({ error: z.string() }) },
+      errors: PUBLISH_ERRORS,
+      async handle({ body }) {
+        const { type, projectId, channel, ...rest } = (body ?? {}) as Record<string, unknown>
+        if (!type || (!projectId && !channel)) {
+          return new OtherStatus(400, { error: 'Missing required fields: type, projectId' })
+        }
+        const named = parseBody(project, { projectId }, 'broadcast')
+        const address = String(channel ?? `project:${projectId}`)
+        const stored = await publish(channel ?? address, { ...rest, type: canonicalType(type) })
+        const { epoch, seq, operationId, duplicate } = stored
+        return {
+          message: 'Broadcast sent',
+          projectId: named.projectId ?? null,
+          channel: address,
+          clientCount: channels.sessionsIn(address),
+          epoch,
+          seq,
+          operationId,
+          ...(duplicate && { duplicate }),
+        }
+      },
+    }),
+  ]
 }
 
 /** `TASK_UPDATE` is `task:update`; what is written in our way stays as it is. */

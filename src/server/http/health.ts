@@ -1,55 +1,98 @@
-import { Router } from 'express'
+import { z } from 'zod'
 import { kindOf } from '../../protocol/channel.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
+import { OtherStatus, type Route, route } from './route.ts'
 
 export interface HealthOptions {
   readonly channels: Channels
   readonly sessions: Sessions
   readonly store: Store
-  readonly serverId: string
   isDraining(): boolean
 }
 
 const STORE_ANSWERS_WITHIN_MS = 2000
 
+/** `clients` are the connections, and `rooms` the channels with members, in the words of older callers. */
+const health = z.object({
+  status: z.literal('healthy'),
+  service: z.literal('Convene'),
+  timestamp: z.int().describe('ms since 1970'),
+  uptime: z.number().describe('s'),
+  connections: z.int(),
+  clients: z.int(),
+  rooms: z.int(),
+  projects: z.int(),
+})
+
+const readiness = z.object({
+  status: z.enum(['ok', 'unavailable']),
+  checks: z.object({ store: z.enum(['ok', 'unavailable']), redis: z.literal('off'), draining: z.boolean() }),
+})
+
 /** Public: is it there, does it live, is it ready? */
-export function healthRoutes(options: HealthOptions): Router {
-  const { channels, sessions, store } = options
-  const router = Router()
+export function healthRoutes({ channels, sessions, store, isDraining }: HealthOptions): readonly Route[] {
   const startedAt = performance.now()
 
-  router.get(['/health', '/'], (_request, response) => {
-    const rooms = channels.size
-    const projects = [...channels.occupied()].filter(({ channel }) => kindOf(channel) === 'project').length
-    response.json({
+  function describeHealth(): z.infer<typeof health> {
+    return {
       status: 'healthy',
       service: 'Convene',
       timestamp: Date.now(),
       uptime: (performance.now() - startedAt) / 1000,
       connections: sessions.size,
       clients: sessions.size,
-      rooms,
-      projects,
-    })
-  })
+      rooms: channels.size,
+      projects: [...channels.occupied()].filter(({ channel }) => kindOf(channel) === 'project').length,
+    }
+  }
+  const healthRow = { method: 'get', may: 'public', reply: health, exact: true, handle: describeHealth } as const
 
-  router.get('/livez', (_request, response) => {
-    response.json({ status: 'ok' })
-  })
-
-  router.get('/readyz', async (_request, response) => {
-    const draining = options.isDraining()
-    const reachable = await answers(store.ping())
-    const ready = reachable && !draining
-    response.status(ready ? 200 : 503).json({
-      status: ready ? 'ok' : 'unavailable',
-      checks: { store: reachable ? 'ok' : 'unavailable', redis: 'off', draining },
-    })
-  })
-
-  return router
+  return [
+    route({
+      ...healthRow,
+      path: '/health',
+      name: 'getHealth',
+      summary: 'Says that it is there, and how much it serves.',
+    }),
+    route({
+      ...healthRow,
+      path: '/',
+      name: 'getRoot',
+      summary: 'As /health, to all but browsers where there is a demo.',
+    }),
+    route({
+      method: 'get',
+      path: '/livez',
+      name: 'getLiveness',
+      summary: 'Says that the process lives.',
+      may: 'public',
+      reply: z.object({ status: z.literal('ok') }),
+      exact: true,
+      handle: () => ({ status: 'ok' as const }),
+    }),
+    route({
+      method: 'get',
+      path: '/readyz',
+      name: 'getReadiness',
+      summary: 'Says whether it can serve, for load balancers: 503 when the store is away or the server drains.',
+      may: 'public',
+      reply: readiness,
+      exact: true,
+      others: { 503: readiness },
+      async handle() {
+        const draining = isDraining()
+        const reachable = await answers(store.ping())
+        const ready = reachable && !draining
+        const body: z.infer<typeof readiness> = {
+          status: ready ? 'ok' : 'unavailable',
+          checks: { store: reachable ? 'ok' : 'unavailable', redis: 'off', draining },
+        }
+        return ready ? body : new OtherStatus(503, body)
+      },
+    }),
+  ]
 }
 
 async function answers(asked: Promise<void>): Promise<boolean> {

@@ -1,6 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Request, RequestHandler } from 'express'
-import { ConveneError } from '../../protocol/errors.ts'
+import type { Request, RequestHandler, Response } from 'express'
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/
 const LOCAL_HOST = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/
@@ -16,21 +14,9 @@ export const keyFromPath: RequestHandler = (request, response, next) => {
   next()
 }
 
-/**
- * [API1] Lets only callers with one of the keys through. Where there are no keys, `loopbackWithout` says whether callers
- * of this computer may without: in development. A wrong key is wrong there too.
- */
-export function requireKey(keys: readonly string[], loopbackWithout: boolean): RequestHandler {
-  const known = keys.map(digest)
-  return (request, response, next) => {
-    const given = keyOf(request) ?? (response.locals.key as string | undefined)
-    if (given !== undefined) {
-      if (isKnown(given, known)) return next()
-      throw new ConveneError('unauthenticated', 'This key is not one of API_KEYS')
-    }
-    if (known.length === 0 && loopbackWithout && isLocal(request)) return next()
-    throw new ConveneError('unauthenticated', 'This needs a key: Authorization: Bearer <key>, or X-API-Key')
-  }
+/** The key that stood in the path. */
+export function keyOfPath(response: Response): string | undefined {
+  return response.locals.key as string | undefined
 }
 
 /** A key may hold what a path cannot, a slash of base64 say. */
@@ -53,20 +39,4 @@ export function isLocal(request: Request): boolean {
     request.headers['x-forwarded-for'] === undefined &&
     LOCAL_HOST.test(request.get('host') ?? '')
   )
-}
-
-function keyOf(request: Request): string | undefined {
-  return /^Bearer (.+)$/i.exec(request.get('authorization') ?? '')?.[1] ?? request.get('x-api-key')
-}
-
-// Digests have one length, and comparing them takes one time, whatever the key; all are compared.
-function digest(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
-}
-
-function isKnown(given: string, known: readonly Buffer[]): boolean {
-  const mine = digest(given)
-  let found = false
-  for (const key of known) found = timingSafeEqual(key, mine) || found
-  return found
 }

@@ -1,13 +1,22 @@
 import { createServer, type Server } from 'node:http'
-import type { RequestHandler } from 'express'
+import { z } from 'zod'
 import type { Metrics } from '../observe/metrics.ts'
+import { type Route, route } from './route.ts'
 
 /** `GET /metrics`: the Prometheus text. */
-export function metricsHandler(metrics: Metrics): RequestHandler {
-  return async (_request, response) => {
-    const text = await metrics.text()
-    response.set('Content-Type', metrics.contentType).send(text)
-  }
+export function metricsRoutes(metrics: Metrics): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/metrics',
+      name: 'getMetrics',
+      summary: 'The metrics of this instance, for Prometheus.',
+      may: 'key',
+      reply: z.string(),
+      contentType: metrics.contentType,
+      handle: () => metrics.text(),
+    }),
+  ]
 }
 
 /** The same on a port of its own, without a key: for a scraper in a private network. */

@@ -1,26 +1,50 @@
-import { Router } from 'express'
+import { z } from 'zod'
 import { idOf, kindOf } from '../../protocol/channel.ts'
 import type { Channels } from '../channels/channels.ts'
 import type { Sessions } from '../session/sessions.ts'
+import { type Route, route } from './route.ts'
 
-/** `GET /stats`: who is connected where, by channel and by node. */
-export function statsRoutes(channels: Channels, sessions: Sessions, serverId: string): Router {
-  const router = Router()
-  router.get('/stats', (_request, response) => {
-    const occupied = [...channels.occupied()]
-    const projects = occupied.filter(({ channel }) => kindOf(channel) === 'project')
-    response.json({
-      totalClients: sessions.size,
-      totalProjects: projects.length,
-      projectStats: Object.fromEntries(
-        projects.map((project) => [
-          idOf(project.channel),
-          { clientCount: project.sessions.length, clients: project.sessions },
-        ]),
-      ),
-      channels: Object.fromEntries(occupied.map((entry) => [entry.channel, { sessions: entry.sessions.length }])),
-      nodes: { [serverId]: { sessions: sessions.size, channels: occupied.length } },
-    })
-  })
-  return router
+export interface StatsOptions {
+  readonly channels: Channels
+  readonly sessions: Sessions
+  readonly serverId: string
+}
+
+const stats = z.object({
+  totalClients: z.int(),
+  totalProjects: z.int(),
+  projectStats: z.record(z.string(), z.object({ clientCount: z.int(), clients: z.array(z.string()) })),
+  channels: z.record(z.string(), z.object({ sessions: z.int() })),
+  nodes: z.record(z.string(), z.object({ sessions: z.int(), channels: z.int() })),
+})
+
+/** `GET /stats`: who is connected where. */
+export function statsRoutes({ channels, sessions, serverId }: StatsOptions): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/stats',
+      name: 'getStats',
+      summary: 'Counts sessions by channel and by node.',
+      may: 'key',
+      reply: stats,
+      exact: true,
+      handle() {
+        const occupied = [...channels.occupied()]
+        const projects = occupied.filter(({ channel }) => kindOf(channel) === 'project')
+        return {
+          totalClients: sessions.size,
+          totalProjects: projects.length,
+          projectStats: Object.fromEntries(
+            projects.map((project) => [
+              idOf(project.channel),
+              { clientCount: project.sessions.length, clients: project.sessions },
+            ]),
+          ),
+          channels: Object.fromEntries(occupied.map((entry) => [entry.channel, { sessions: entry.sessions.length }])),
+          nodes: { [serverId]: { sessions: sessions.size, channels: occupied.length } },
+        }
+      },
+    }),
+  ]
 }

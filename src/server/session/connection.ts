@@ -14,6 +14,8 @@ export interface Connection {
   readonly address: string
   /** False from the moment on which nothing more is sent: what is told after it would be told to nobody. */
   readonly open: boolean
+  /** Whether hardly anything waits for the client: what may be lost is sent only then. */
+  readonly ready: boolean
   /** Resolves when so little waits for the client that a large reply fits as well, or when it is gone. */
   drained(): Promise<void>
   /** Emits something that is meant for this client alone. */

@@ -1,11 +1,11 @@
 import { kindOf } from '../../protocol/channel.ts'
 import type { ClientEvent } from '../../protocol/client-events.ts'
-import { ConveneError, type ErrorBody, parseBody } from '../../protocol/errors.ts'
-import { allows, type Role } from '../../protocol/roles.ts'
-import type { AccessPolicy } from '../access/policy.ts'
+import { ConveneError, catalogued, type ErrorBody, parseBody } from '../../protocol/errors.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { inLane, inTurn } from './lane.ts'
+import { requireJoined, requireRight } from './rights.ts'
 import type { Session } from './session.ts'
 
 /** What a handler answers. `afterwards` runs when the reply has been sent. */
@@ -14,7 +14,7 @@ export interface Answer<R = object> {
   readonly afterwards?: () => void
 }
 
-/** Serves one event. `role` is the session's in the channel of the body. */
+/** Serves one event. `role` is the session's in the channel of the body, once it is joined there. */
 export type Handler<B = unknown, R = object> = (session: Session, body: B, role: Role) => Answer<R> | Promise<Answer<R>>
 
 /** Sends a reply to the one who asked, where the client gave a way to. */
@@ -23,7 +23,6 @@ export type Reply = (reply: { ok: true } | { ok: false; error: ErrorBody }) => v
 export interface DispatchOptions {
   readonly events: ReadonlyMap<string, ClientEvent>
   readonly handlers: ReadonlyMap<string, Handler>
-  readonly access: AccessPolicy
   readonly maxChannels: number
   readonly logger: Logger
   readonly metrics: Metrics
@@ -84,44 +83,39 @@ export class Dispatch {
     if (name === 'ping' || event?.kind === 'signal') session.signalRate.take('signals')
     else session.factRate.take('requests')
     if (body instanceof ConveneError) throw body
-    if (typeof name !== 'string' || !event || !handler) {
-      throw new ConveneError('unknown_event', notServed(name, event !== undefined))
-    }
+    if (typeof name !== 'string' || !event || !handler) throw unknownEvent(name)
     const parsed = parseBody(event.body, body, name)
     const channel = (parsed as Addressed | undefined)?.channel
     if (channel === undefined) return handler(session, parsed, 'viewer')
-    const holds = name === 'channel:join' || name === 'channel:leave' || event.large === true
-    return inLane(session, channel, holds, () =>
+    return inLane(session, channel, event.holds === true || event.large === true, () =>
       event.joined
         ? serveMember(session, channel, event, (role) => handler(session, parsed, role))
-        : this.#enter(session, channel, event, (role) => handler(session, parsed, role)),
+        : this.#enter(session, channel, () => handler(session, parsed, 'viewer')),
     )
   }
 
-  /** Asks whether a session may enter a channel, and sees that it does not enter too many. */
-  async #enter(session: Session, channel: string, event: ClientEvent, serve: (role: Role) => Answer | Promise<Answer>) {
-    const { access, maxChannels } = this.#options
+  /** Sees that a session does not enter too many channels. Whether it may enter this one, the handler asks. */
+  async #enter(session: Session, channel: string, serve: () => Answer | Promise<Answer>) {
+    const { maxChannels } = this.#options
     const entered = new Set([...session.channels, ...session.entering].filter((name) => kindOf(name) !== 'user'))
     if (kindOf(channel) !== 'user' && entered.add(channel).size > maxChannels) {
       throw new ConveneError('too_many', `A session may join at most ${maxChannels} channels; leave one first`)
     }
     session.entering.add(channel)
     try {
-      const role = await access.role(session.identity, channel)
-      if (!role || (event.needs && !allows(role, event.needs))) throw forbidden(channel, event, role)
-      return await inTurn(session, () => serve(role))
+      return await inTurn(session, serve)
     } finally {
       session.entering.delete(channel)
     }
   }
 
   #errorOf(thrown: unknown, session: Session, event: unknown): ConveneError {
-    const known = thrown instanceof ConveneError
-    if (!known || thrown.code === 'unavailable') {
+    const error = catalogued(thrown)
+    if ((error.code === 'internal' || error.code === 'unavailable') && error.cause !== undefined) {
       const where = { session: session.id, user: session.author.id, event: String(event).slice(0, 80) }
-      this.#options.logger.error({ err: known ? thrown.cause : thrown, ...where }, 'a request failed')
+      this.#options.logger.error({ err: error.cause, ...where }, 'a request failed')
     }
-    return known ? thrown : new ConveneError('internal', 'Something went wrong here; it was logged. Try again')
+    return error
   }
 }
 
@@ -132,25 +126,15 @@ function serveMember(
   event: ClientEvent,
   serve: (role: Role) => Answer | Promise<Answer>,
 ) {
-  const role = roleIn(session, channel, event)
+  const role = requireJoined(channel, session.role(channel))
+  requireRight(channel, role, event.needs)
   return event.large ? inTurn(session, () => serve(role)) : serve(role)
 }
 
-function notServed(name: unknown, isKnown: boolean): string {
-  if (isKnown) return `${name} is not served by this version yet`
-  return `There is no event ${String(JSON.stringify(name)).slice(0, 80)}; see the protocol, or declare it with EVENTS`
-}
-
-function roleIn(session: Session, channel: string, event: ClientEvent): Role {
-  const role = session.role(channel)
-  if (!role) throw new ConveneError('not_joined', `Join ${channel} first, with channel:join`)
-  if (event.needs && !allows(role, event.needs)) throw forbidden(channel, event, role)
-  return role
-}
-
-function forbidden(channel: string, event: ClientEvent, role: Role | null): ConveneError {
-  const has = role ? `you are ${role} there` : 'you have none there'
-  return new ConveneError('forbidden', `This needs the right to ${event.needs} in ${channel}; ${has}`)
+/** [REQ2] */
+export function unknownEvent(name: unknown): ConveneError {
+  const shown = String(JSON.stringify(name)).slice(0, 80)
+  return new ConveneError('unknown_event', `There is no event ${shown}; see the protocol, or declare it with EVENTS`)
 }
 
 function operationIdOf(body: unknown): { operationId?: string } {

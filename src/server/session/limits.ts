@@ -23,6 +23,11 @@ export class Rate {
     return true
   }
 
+  /** Takes more for something that turned out to be as much work: what comes next waits the longer. */
+  charge(more: number): void {
+    this.#tokens -= more
+  }
+
   /** @throws ConveneError `rate_limited`, with the time until one more is allowed */
   take(what: string): void {
     if (this.allows()) return

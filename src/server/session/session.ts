@@ -1,4 +1,5 @@
-import type { Author } from '../../protocol/envelope.ts'
+import { isPersonal } from '../../protocol/client-events.ts'
+import type { Author, Envelope } from '../../protocol/envelope.ts'
 import type { ConveneError } from '../../protocol/errors.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Verified } from '../auth/authenticator.ts'
@@ -29,6 +30,8 @@ export class Session {
   readonly lanes = new Map<string, Promise<unknown>>()
   /** The last of the requests whose replies may be large: they are served one after the other. */
   turn: Promise<unknown> = Promise.resolve()
+  /** [MSG1] Who blocked this person; known before anything is served. */
+  blockedBy: ReadonlySet<string> = new Set()
   /** Channels it is about to be joined to. */
   readonly entering = new Set<string>()
   readonly #roles = new Map<string, Role>()
@@ -45,6 +48,10 @@ export class Session {
     this.signalRate = new Rate(rates.signalsPerSecond)
     this.#verified = verified
     this.#stopWatch = watchExpiry(this)
+  }
+
+  get userId(): string {
+    return this.author.id
   }
 
   get identity(): Identity {
@@ -64,6 +71,19 @@ export class Session {
   /** Channels it is joined to. */
   get channels(): string[] {
     return [...this.#roles.keys()]
+  }
+
+  /** Whether so little waits for the client that what may be lost is worth sending. */
+  get ready(): boolean {
+    return this.connection.ready
+  }
+
+  hides(fact: Envelope): boolean {
+    return this.blockedBy.size > 0 && fact.user !== null && this.blockedBy.has(fact.user.id) && isPersonal(fact.type)
+  }
+
+  hidesSignalsOf(userId: string): boolean {
+    return this.blockedBy.has(userId)
   }
 
   role(channel: string): Role | undefined {

@@ -6,15 +6,15 @@ import { Session, type SessionRates } from './session.ts'
 export interface SessionsOptions {
   readonly rates: SessionRates
   readonly maxConnectionsPerUser: number
-  /** Called once for each session that ends, while its channels are still known. */
-  readonly ended: (session: Session) => void
+  /** Called once for each session that ends, while its channels are still known; `clean` when its client meant to go. */
+  readonly ended: (session: Session, clean: boolean) => void
 }
 
 /** Every session of this instance. */
 export class Sessions {
   readonly #options: SessionsOptions
   readonly #sessions = new Map<string, Session>()
-  readonly #perUser = new Map<string, number>()
+  readonly #byUser = new Map<string, Set<Session>>()
   #whenEmpty: (() => void)[] = []
 
   constructor(options: SessionsOptions) {
@@ -29,27 +29,31 @@ export class Sessions {
     yield* this.#sessions.values()
   }
 
+  /** One person's sessions, as they are now. */
+  of(userId: string): Session[] {
+    return [...(this.#byUser.get(userId) ?? [])]
+  }
+
   /** @throws ConveneError `too_many` */
   open(connection: Connection, verified: Verified): Session {
     const userId = verified.identity.id
-    const count = this.#perUser.get(userId) ?? 0
-    if (count >= this.#options.maxConnectionsPerUser) {
+    const theirs = this.#byUser.get(userId) ?? new Set()
+    if (theirs.size >= this.#options.maxConnectionsPerUser) {
       throw new ConveneError('too_many', 'Too many connections', { retryAfterMs: 5000 })
     }
-    this.#perUser.set(userId, count + 1)
     const session = new Session(connection, verified, this.#options.rates)
+    this.#byUser.set(userId, theirs.add(session))
     this.#sessions.set(session.id, session)
     return session
   }
 
   /** Ends a session whose connection is gone. Ending twice is ending once. */
-  close(session: Session): void {
+  close(session: Session, clean: boolean): void {
     if (this.#sessions.get(session.id) !== session) return
     this.#sessions.delete(session.id)
-    const left = (this.#perUser.get(session.author.id) ?? 1) - 1
-    if (left > 0) this.#perUser.set(session.author.id, left)
-    else this.#perUser.delete(session.author.id)
-    this.#options.ended(session)
+    const theirs = this.#byUser.get(session.userId)
+    if (theirs?.delete(session) && theirs.size === 0) this.#byUser.delete(session.userId)
+    this.#options.ended(session, clean)
     session.end()
     if (this.#sessions.size === 0) for (const empty of this.#whenEmpty.splice(0)) empty()
   }

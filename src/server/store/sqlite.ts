@@ -1,11 +1,13 @@
 import { Kysely, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
 import { ConveneError } from '../../protocol/errors.ts'
-import { GroupCommit } from './group-commit.ts'
+import { GroupCommit, type Outcome } from './group-commit.ts'
 import { beginLog, logState, readLog } from './logs.ts'
 import { migrate } from './migrations/migrate.ts'
+import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
+import { countRecords, readRecord, readRecords, readSnapshot } from './records.ts'
 import { type Retention, trimLogs } from './retention.ts'
-import { createSqliteAppend, newEpoch } from './sqlite-append.ts'
+import { createSqliteCommit, newEpoch, type Work } from './sqlite-commit.ts'
 import { openSqliteFile } from './sqlite-file.ts'
 import { holdSqliteFile, type SqliteGuard } from './sqlite-guard.ts'
 import type { FactDraft, LogState, Store, Stored, Stretch } from './store.ts'
@@ -66,7 +68,7 @@ async function countFacts(db: Kysely<Tables>): Promise<number> {
 class SqliteStore implements Store {
   readonly #database: Database.Database
   readonly #db: Kysely<Tables>
-  readonly #appends: GroupCommit<FactDraft, Stored>
+  readonly #commits: GroupCommit<Work, unknown>
   readonly #guard: SqliteGuard | undefined
   readonly #retention: Retention
   #facts: number
@@ -84,17 +86,42 @@ class SqliteStore implements Store {
     this.#guard = guard
     this.#facts = facts
     this.#retention = retention
-    const append = createSqliteAppend(database)
-    this.#appends = new GroupCommit((drafts) => {
-      const outcomes = reached(() => append(drafts))
-      this.#facts += outcomes.filter((outcome) => 'ok' in outcome && !outcome.ok.duplicate).length
+    const commit = createSqliteCommit(database)
+    this.#commits = new GroupCommit((batch) => {
+      const outcomes = reached(() => commit(batch))
+      this.#facts += batch.filter((work, i) => 'draft' in work && isNew(outcomes[i])).length
       this.#guard?.remember(this.#facts)
       return outcomes
     }, MAX_BATCH)
   }
 
   append(draft: FactDraft): Promise<Stored> {
-    return this.#appends.push(draft)
+    return this.#commits.push({ draft }) as Promise<Stored>
+  }
+
+  change<T>(change: Change<T>): Promise<T> {
+    return this.#commits.push({ change }) as Promise<T>
+  }
+
+  async record(key: RecordKey): Promise<KeptRecord | undefined> {
+    return this.#read(() => readRecord(this.#db, key))
+  }
+
+  async records(stretch: RecordStretch): Promise<KeptRecord[]> {
+    return this.#read(() => readRecords(this.#db, stretch))
+  }
+
+  async snapshot(channel: string, kind: string): Promise<LogState & { records: KeptRecord[] }> {
+    return this.#read(async () => {
+      const found = await readSnapshot(this.#db, channel, kind)
+      if (found) return found
+      await beginLog(this.#db, channel, newEpoch())
+      return { ...((await logState(this.#db, channel)) as LogState), records: [] }
+    })
+  }
+
+  async count(wanted: RecordCount): Promise<number> {
+    return this.#read(() => countRecords(this.#db, wanted))
   }
 
   async open(channel: string): Promise<LogState> {
@@ -129,7 +156,7 @@ class SqliteStore implements Store {
 
   async #close(): Promise<void> {
     try {
-      await this.#appends.settled()
+      await this.#commits.settled()
       // So that the file alone is the whole log, to be copied or moved.
       this.#database.pragma('wal_checkpoint(TRUNCATE)')
     } finally {
@@ -138,11 +165,15 @@ class SqliteStore implements Store {
   }
 
   async #read<T>(query: () => Promise<T>): Promise<T> {
-    await this.#appends.settled()
+    await this.#commits.settled()
     return query().catch((error: unknown) => {
       throw unavailable(error)
     })
   }
+}
+
+function isNew(outcome: Outcome<unknown> | undefined): boolean {
+  return outcome !== undefined && 'ok' in outcome && !(outcome.ok as Stored).duplicate
 }
 
 function reached<T>(work: () => T): T {

@@ -1,4 +1,5 @@
 import type { Author, Envelope } from '../../protocol/envelope.ts'
+import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch, Rule } from './record.ts'
 
 /** A fact before it has a place in its channel's log. */
 export interface FactDraft {
@@ -9,6 +10,10 @@ export interface FactDraft {
   readonly payload: Record<string, unknown>
   /** When it happened, in ms since 1970; the moment of storing unless given. */
   readonly timestamp?: number | undefined
+  /** The version its payload is based on, where that matters. */
+  readonly baseVersion?: number | undefined
+  /** What else becomes of it; without one it is stored as it is. */
+  readonly rule?: Rule | undefined
 }
 
 /** Where a fact stands in its channel's log. `duplicate`: it stood there before. */
@@ -17,6 +22,10 @@ export interface Stored {
   readonly seq: number
   readonly timestamp: number
   readonly duplicate: boolean
+  /** What everybody is told. */
+  readonly payload: Record<string, unknown>
+  /** What the reply says beside the place. */
+  readonly result?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** A channel's log in one line: its last seq (0 when empty) and the oldest that is still held. */
@@ -41,8 +50,9 @@ export interface Stretch {
  */
 export interface Store {
   /**
-   * Stores a fact once [OP1] and numbers it [SEQ1]; resolved means durable [SEQ2].
-   * @throws ConveneError `operation_mismatch` [OP2], `unavailable`
+   * Stores a fact once [OP1] and numbers it [SEQ1], with all that its rule writes, or none of it; resolved means
+   * durable [SEQ2].
+   * @throws ConveneError `operation_mismatch` [OP2], `unavailable`, what its rule throws
    */
   append(draft: FactDraft): Promise<Stored>
   /** A channel's log, begun if there is none yet: a position is usable even where nothing has happened [JOIN3]. */
@@ -51,6 +61,17 @@ export interface Store {
   head(channel: string): Promise<number>
   /** Facts of a log, oldest first. */
   read(channel: string, stretch: Stretch): Promise<Envelope[]>
+  /**
+   * Changes records without a fact, in one transaction.
+   * @throws ConveneError `unavailable`, what the change throws
+   */
+  change<T>(change: Change<T>): Promise<T>
+  record(key: RecordKey): Promise<KeptRecord | undefined>
+  /** Records in the order of their place. */
+  records(stretch: RecordStretch): Promise<KeptRecord[]>
+  /** All records of a kind in a channel, as they are after the fact `head`. Begins the log if there is none. */
+  snapshot(channel: string, kind: string): Promise<LogState & { readonly records: KeptRecord[] }>
+  count(wanted: RecordCount): Promise<number>
   /** Lets go of facts that are both beyond the number and older than the days to keep [SEQ6]. Resolves to how many. */
   trim(): Promise<number>
   /** Resolves when the database answers. */

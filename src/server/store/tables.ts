@@ -23,9 +23,26 @@ export interface EventsTable {
   payload: string
   /** ms since 1970 */
   timestamp: number
+  /** Of a fact that a rule decided: a digest of what was asked, and JSON of what the reply said beside the place. */
+  request: string | null
+  result: string | null
+}
+
+/** One row a thing that is kept beside the facts. */
+export interface RecordsTable {
+  scope: string
+  kind: string
+  id: string
+  seq: number
+  owner: string | null
+  /** 0 or 1 */
+  deleted: number
+  /** JSON. */
+  data: string
 }
 
 export interface Tables {
   channels: ChannelsTable
   events: EventsTable
+  records: RecordsTable
 }

@@ -10,6 +10,9 @@ interface Encoded {
 /** What Engine.IO takes beside the text: a frame made once goes out as it is, where the transport is a WebSocket. */
 type WriteOptions = Parameters<EngineSocket['write']>[1] & { wsPreEncodedFrame?: Buffer[] }
 
+// About what a slow phone takes in a tenth of a second; facts that wait here make signals stale.
+const READY_BYTES = 16_384
+
 /** What goes out to one Socket.IO client, bounded: a client that does not read is cut when too much waits for it. */
 export class Outbox {
   readonly #engine: EngineSocket
@@ -34,6 +37,11 @@ export class Outbox {
   /** Whether too much waited: the client is about to be cut, and nothing more is sent to it. */
   get overflowed(): boolean {
     return this.#overflowed
+  }
+
+  /** Whether hardly anything waits. */
+  get ready(): boolean {
+    return !this.#overflowed && this.#pending <= READY_BYTES
   }
 
   get #pending(): number {

@@ -24,6 +24,10 @@ export class SocketIoConnection implements Connection {
     return this.#socket.conn.readyState === 'open' && !this.#outbox.overflowed
   }
 
+  get ready(): boolean {
+    return this.#outbox.ready
+  }
+
   drained(): Promise<void> {
     return this.#outbox.drained()
   }

@@ -13,6 +13,7 @@ import { clientAddress } from './client-address.ts'
 import { limitedDecoder } from './limited-decoder.ts'
 import { type AllowedOrigins, isOriginAllowed } from './origin.ts'
 import { SocketIoConnection } from './socketio-connection.ts'
+import { whenGone } from './when-gone.ts'
 
 export interface SocketIoOptions {
   readonly allowedOrigins: AllowedOrigins
@@ -29,10 +30,16 @@ export interface SocketIoOptions {
   authenticate(credentials: Credentials): Promise<Verified>
   /** Makes a session of a verified connection. @throws ConveneError `too_many` */
   open(connection: Connection, verified: Verified): Session
+  /**
+   * Learns what has to be known of a session before the client is told that it is connected.
+   * @throws ConveneError `revoked`, `unavailable`
+   */
+  prepare(session: Session): Promise<void>
   /** The client has been told that it is connected. */
   ready(session: Session): Promise<void>
   serve(session: Session, event: unknown, body: unknown, reply: Reply | undefined): Promise<void>
-  close(session: Session): void
+  /** The client is gone; `clean` when it meant to go. May be called twice. */
+  close(session: Session, clean: boolean): void
 }
 
 /** Serves Socket.IO clients on `/socket.io/` of an HTTP server. */
@@ -73,8 +80,8 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
     })
     const session = options.open(connection, verified)
     sessions.set(socket, session)
-    // The connection may end before it is announced, so its end is what counts.
-    socket.conn.once('close', () => options.close(session))
+    whenGone(socket, (clean) => options.close(session, clean))
+    await options.prepare(session)
   }
 
   io.use((socket, next) => {
@@ -98,10 +105,7 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
   io.on('connection', (socket) => {
     const session = sessions.get(socket)
     if (!session) return
-    socket.once('disconnect', () => {
-      options.close(session)
-      socket.conn.close()
-    })
+    socket.once('disconnect', () => socket.conn.close())
     socket.onAny((event: unknown, ...args: unknown[]) => {
       // What came in one read may outlive its connection by thousands of packets.
       if (socket.conn.readyState !== 'open') return

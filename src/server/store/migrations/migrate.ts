@@ -1,7 +1,8 @@
 import { type Kysely, Migrator, sql } from 'kysely'
 import * as facts from './1-facts.ts'
+import * as records from './2-records.ts'
 
-const MIGRATIONS = { '1-facts': facts }
+const MIGRATIONS = { '1-facts': facts, '2-records': records }
 
 /**
  * Brings a database to this version's tables.

@@ -1,0 +1,83 @@
+import { kindOf } from '../../protocol/channel.ts'
+import { ConveneError } from '../../protocol/errors.ts'
+import type { Member, MemberRole } from '../../protocol/members.ts'
+import type { FactRule } from '../channels/publication.ts'
+import type { KeptRecord, RecordKey } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+import type { AccessPolicy } from './policy.ts'
+
+/** Who was said to be a member of which channel: rows that change by facts [FACT3], and win over every policy. */
+export class Members {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  async list(channel: string): Promise<Member[]> {
+    return (await this.#store.records({ scope: channel, kind: KIND })).map(memberOf)
+  }
+
+  async find(channel: string, userId: string): Promise<Member | undefined> {
+    const record = await this.#store.record(keyOf(channel, userId))
+    return record && memberOf(record)
+  }
+}
+
+/** Asks the members first, and `policy` about who is none. */
+export function withMembers(members: Members, policy: AccessPolicy): AccessPolicy {
+  return {
+    async role(identity, channel) {
+      const member = await members.find(channel, identity.id)
+      if (!member) return policy.role(identity, channel)
+      return member.role === 'none' ? null : member.role
+    },
+  }
+}
+
+/** What is not a member has no business here. */
+export const membersOnly: AccessPolicy = { role: () => null }
+
+/** [FACT3] A change of a member is a fact, and the row changes with it. */
+export const memberRules: Readonly<Record<string, FactRule>> = {
+  'member:added': (publication) =>
+    change(publication, (before) => {
+      if (before) throw new ConveneError('conflict', `${before.userId} is a member already; use member:changed`)
+    }),
+  'member:changed': (publication) => change(publication, mustBeMember),
+  'member:removed': (publication) => change(publication, mustBeMember),
+}
+
+const KIND = 'member'
+
+function change(
+  { channel, payload }: Parameters<FactRule>[0],
+  check: (before: Member | undefined, userId: string) => void,
+): ReturnType<FactRule> {
+  if (kindOf(channel) === 'user') {
+    throw new ConveneError('invalid', `channel: ${channel} belongs to one person and has no members`)
+  }
+  const { userId, role } = payload as { userId: string; role?: MemberRole }
+  const key = keyOf(channel, userId)
+  return {
+    reads: [key],
+    decide(read, { seq }) {
+      const before = read(key)
+      check(before && memberOf(before), userId)
+      const after = { ...key, seq, owner: userId, deleted: false, data: { role } }
+      return { payload, writes: [role === undefined ? { ...key, data: null } : after] }
+    },
+  }
+}
+
+function mustBeMember(before: Member | undefined, userId: string): void {
+  if (!before) throw new ConveneError('not_found', `${userId} is not in the members of this channel`)
+}
+
+function keyOf(channel: string, userId: string): RecordKey {
+  return { scope: channel, kind: KIND, id: userId }
+}
+
+function memberOf({ id, data }: KeptRecord): Member {
+  return { userId: id, role: data.role as MemberRole }
+}

@@ -1,0 +1,54 @@
+import { ConveneError } from '../../protocol/errors.ts'
+import type { Identity } from '../auth/identity.ts'
+import type { KeptRecord, RecordKey } from '../store/record.ts'
+import type { Store } from '../store/store.ts'
+
+/** [LIFE2] Whose tokens, and which, count no more. */
+export class Revocations {
+  readonly #store: Store
+
+  constructor(store: Store) {
+    this.#store = store
+  }
+
+  /**
+   * @throws ConveneError `revoked` for an identity of a token that counts no more, `unavailable`
+   */
+  async check({ id, claims }: Identity): Promise<void> {
+    const token = typeof claims.jti === 'string' ? this.#store.record(keyOf('token', claims.jti)) : undefined
+    const [ofUser, ofToken] = await Promise.all([this.#store.record(keyOf('user', id)), token])
+    if (ofToken || (ofUser && isRevoked(ofUser, claims.iat))) {
+      throw new ConveneError('revoked', 'This token was revoked; sign in again')
+    }
+  }
+
+  /**
+   * Revokes a person's tokens: those that were issued up to now, and with `until` every one until then.
+   * @param until ms since 1970
+   */
+  async revokeUser(userId: string, until: number | undefined): Promise<void> {
+    await this.#keep(keyOf('user', userId), { at: Date.now(), ...(until !== undefined && { until }) })
+  }
+
+  /** Revokes one token by its claim `jti`. */
+  async revokeToken(jti: string): Promise<void> {
+    await this.#keep(keyOf('token', jti), { at: Date.now() })
+  }
+
+  async #keep(key: RecordKey, data: Record<string, number>): Promise<void> {
+    const record = { ...key, seq: 0, owner: null, deleted: false, data }
+    await this.#store.change({ reads: [], decide: () => ({ writes: [record], result: undefined }) })
+  }
+}
+
+function isRevoked({ data }: KeptRecord, issuedAt: unknown): boolean {
+  const { at, until } = data as { at: number; until?: number }
+  if (until !== undefined && Date.now() < until) return true
+  // iat counts whole seconds, so one of the very second may have been issued before; without one it may always have been.
+  return typeof issuedAt !== 'number' || issuedAt <= Math.floor(at / 1000)
+}
+
+// No channel's address looks like this scope.
+function keyOf(of: 'user' | 'token', id: string): RecordKey {
+  return { scope: `revoked ${of}`, kind: 'revocation', id }
+}
