@@ -13,8 +13,12 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'server/store': ['protocol', 'server/observe'],
   'server/cluster': ['protocol', 'server/observe'],
   'server/auth': ['protocol', 'server/observe'],
-  'server/access': ['protocol', 'server/observe', 'server/auth', 'server/store'],
+  // A change of a member is a fact, so access says what becomes of it, as the features do of theirs.
+  'server/access': ['protocol', 'server/observe', 'server/auth', 'server/store', 'server/channels'],
   'server/channels': ['protocol', 'server/observe', 'server/store', 'server/cluster'],
+  'server/chat': ['protocol', 'server/observe', 'server/store', 'server/channels'],
+  'server/documents': ['protocol', 'server/observe', 'server/store', 'server/channels'],
+  'server/signals': ['protocol', 'server/observe', 'server/store', 'server/channels', 'server/cluster'],
   'server/presence': ['protocol', 'server/observe', 'server/store', 'server/channels', 'server/cluster'],
   'server/session': ['protocol', 'server/observe', 'server/auth', 'server/access'],
   'server/transports': ['protocol', 'server/observe', 'server/auth', 'server/session'],
@@ -97,5 +101,28 @@ test('no name says nothing, and no file is longer than a refactor', () => {
     const name = relative(SRC, file)
     expect(name).not.toMatch(/(^|\/)(types|utils?|helpers?|common|core|lib|misc|shared)(\.tsx?|\/)/)
     expect(readFileSync(file, 'utf8').split('\n').length, name).toBeLessThanOrEqual(400)
+  }
+})
+
+/** The words of each feature, and where in the server they may stand beside its room: where it is put together, and its routes. */
+const FEATURES: Record<string, { words: RegExp; room: string; also: readonly string[] }> = {
+  chat: { words: /'message:\w+'/, room: 'server/chat', also: ['server/http/messages.ts'] },
+  documents: { words: /'(widget|layout):\w+'/, room: 'server/documents', also: ['server/http/documents.ts'] },
+  members: { words: /'member:\w+'/, room: 'server/access', also: ['server/membership.ts'] },
+  presence: { words: /'presence:\w+'/, room: 'server/presence', also: [] },
+  signals: { words: /'(typing|cursor|signal)'/, room: 'server/signals', also: ['server/session/dispatch.ts'] },
+}
+
+test('nothing of a feature is named outside its room, the event tables, its routes and the composition root', () => {
+  const roots = ['server/instance.ts', 'server/handlers.ts']
+  for (const [feature, { words, room, also }] of Object.entries(FEATURES)) {
+    const named = files.map((file) => relative(SRC, file)).filter((name) => name.startsWith('server/'))
+    const saying = named.filter((name) => words.test(readFileSync(join(SRC, name), 'utf8')))
+    const elsewhere = saying.filter((name) => !name.startsWith(`${room}/`) && ![...roots, ...also].includes(name))
+    expect(elsewhere, feature).toEqual([])
+    expect(
+      saying.some((name) => name.startsWith(`${room}/`)),
+      feature,
+    ).toBe(true)
   }
 })

@@ -41,6 +41,7 @@ describe.each(TRANSPORTS)('joining over %s', (transport) => {
         members: [{ user: { id: 'ann' }, connections: 1, state: { mood: 'good' }, joinedAt: expect.any(Number) }],
         connections: 1,
       },
+      unread: 0,
     })
   })
 

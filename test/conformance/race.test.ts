@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Envelope } from '../../src/protocol/envelope.ts'
-import type { JoinReply } from '../../src/protocol/session.ts'
-import { type Client, connect, expectReply, join, type Transport } from '../support/connect.ts'
+import { type Client, connect, expectReply, type Joined, join, type Transport } from '../support/connect.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
 const channel = 'project:p1'
@@ -87,7 +86,7 @@ class Joiner {
     // The reply is taken where it comes, before anything that follows it.
     await new Promise<void>((resolve) => {
       const body = { channel, ...(since && { since }) }
-      this.#client.socket.emit('channel:join', body, (reply: { ok: boolean } & JoinReply) => {
+      this.#client.socket.emit('channel:join', body, (reply: { ok: boolean } & Joined) => {
         if (!reply.ok || reply.recovered !== Boolean(since)) this.faults.push(JSON.stringify(reply))
         this.#joined = true
         this.#epoch = reply.epoch

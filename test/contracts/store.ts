@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { FactDraft, Store } from '../../src/server/store/store.ts'
+import { recordsContract } from './store-records.ts'
 
 export interface StoreUnderTest {
   readonly store: Store
@@ -178,6 +179,8 @@ export function storeContract(name: string, open: (kept?: Kept) => Promise<Store
       await store.trim()
       expect(await store.append(fact)).toMatchObject({ seq: 3, duplicate: false })
     })
+
+    recordsContract(open)
 
     test('it answers a ping', async () => {
       const { store } = await open()

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { PresenceList } from '../../src/protocol/presence.ts'
 import { type Client, connect, expectReply, factsOf, join } from '../support/connect.ts'
 import { type ProcessServer, startProcess } from '../support/process-server.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -28,7 +29,10 @@ export class Room {
   }
 
   static async open(env: Readonly<Record<string, string>> = {}): Promise<Room> {
-    const server = await startProcess({ RATE_FACTS_PER_SECOND: '100000', ...env }, { folder: temporaryFolder() })
+    const server = await startProcess(
+      { RATE_FACTS_PER_SECOND: '100000', PRESENCE_GRACE_MS: '50', ...env },
+      { folder: temporaryFolder() },
+    )
     const people = [
       await connect(server, 'nia', { token: tokenFor('nia', { role: 'admin' }) }),
       await connect(server, 'ned', { transport: 'polling', token: tokenFor('ned', { role: 'admin' }) }),
@@ -83,16 +87,19 @@ export class Room {
       const honest = facts.filter(({ type }) => type === 'honest:fact')
       expect(honest.map(({ payload }) => payload.n)).toEqual(Array.from({ length: this.#published }, (_, i) => i))
       expect(person.received.filter(({ event }) => event === 'error')).toEqual([])
-      const { members } = await expectReply<{ members: { user: { id: string } }[] }>(person, 'presence:list', {
-        channel,
-      })
-      expect(members.map(({ user }) => user.id).sort()).toEqual(['ned', 'nia'])
+      // Who was lost still counts as present for a moment.
+      await expect.poll(() => this.#present(person), { timeout: 20_000 }).toEqual(['ned', 'nia'])
     }
     expect(this.#losses).toEqual([])
     for (const { socket } of this.people) socket.disconnect()
     await this.#settles({ connections: 0, rooms: 0 })
     expect(() => process.kill(this.server.pid, 0)).not.toThrow()
     expect(this.server.output()).not.toMatch(/unhandled|uncaught|was rejected and nobody|RangeError|TypeError/i)
+  }
+
+  async #present(person: Client): Promise<string[]> {
+    const { members } = await expectReply<PresenceList>(person, 'presence:list', { channel })
+    return members.map(({ user }) => user.id).sort()
   }
 
   async #settles(wanted: { connections: number; rooms: number }): Promise<void> {

@@ -37,14 +37,17 @@ async function settled(server: TestServer): Promise<void> {
 
 async function expectNothingHeld(server: TestServer): Promise<void> {
   await settled(server)
-  // A newcomer finds nobody, in its own channel or another.
+  // A newcomer finds nobody, once the grace of the last one lost is over [PRE3].
   const last = await connect(server, 'last')
-  expect((await join(last, channel)).presence).toMatchObject({ members: [{ user: { id: 'last' } }], connections: 1 })
+  await join(last, channel)
+  const list = () => expectReply(last, 'presence:list', { channel })
+  const nobodyElse = { members: [{ user: { id: 'last' } }], connections: 1 }
+  await expect.poll(list, { timeout: 20_000 }).toMatchObject(nobodyElse)
 }
 
 describe('A35 [JOIN7] whoever goes, at whatever moment, is gone', () => {
   test('in the middle of a first join, while the store is busy', async () => {
-    const server = await startServer()
+    const server = await startServer({ presenceGraceMs: 50 })
     let busy = true
     const publish = () => server.server.publish('project:other', { type: 'a:b', payload: {} })
     const traffic = (async () => {
@@ -100,7 +103,10 @@ describe('A35 [JOIN7] whoever goes, at whatever moment, is gone', () => {
     }).listen(0, '127.0.0.1')
     cleanup(() => issuer.close())
     await once(issuer, 'listening')
-    const server = await startServer({ jwksUrl: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/` })
+    const server = await startServer({
+      presenceGraceMs: 50,
+      jwksUrl: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/`,
+    })
     const token = await new SignJWT({})
       .setSubject('ghost')
       .setExpirationTime('1h')

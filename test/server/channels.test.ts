@@ -45,6 +45,11 @@ function answering(store: Store, late: () => Promise<unknown>): Store {
     open: (address) => delayed(store.open(address)),
     head: (address) => delayed(store.head(address)),
     read: (address, stretch) => delayed(store.read(address, stretch)),
+    change: (change) => delayed(store.change(change)),
+    record: (key) => delayed(store.record(key)),
+    records: (stretch) => delayed(store.records(stretch)),
+    snapshot: (address, kind) => delayed(store.snapshot(address, kind)),
+    count: (wanted) => delayed(store.count(wanted)),
     trim: () => store.trim(),
     ping: () => store.ping(),
     close: () => store.close(),
@@ -55,7 +60,8 @@ function channelsOver(store: Store): Channels {
   const metrics = createMetrics('test')
   cleanup(() => metrics.stop())
   const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
-  return new Channels({ store, cluster: createAlone(), logger, metrics, maxCatchUp: 1000, maxReplyBytes: 2 ** 20 })
+  const limits = { maxCatchUp: 1000, maxReplyBytes: 2 ** 20 }
+  return new Channels({ store, cluster: createAlone(), rules: {}, reactions: {}, logger, metrics, ...limits })
 }
 
 /** What a session saw, as it came. `own`: the reply to a fact that it published itself, and that was new. */
@@ -67,14 +73,25 @@ type Seen =
 /** A session as far as channels know it, that remembers all it was told. */
 class Recorder implements Subscriber {
   readonly id: string
+  readonly userId: string
   readonly echo: boolean
+  readonly ready = true
   readonly seen: Seen[] = []
   closed = false
   position: { epoch: string; seq: number } | undefined
 
   constructor(id: string, echo = false) {
     this.id = id
+    this.userId = id
     this.echo = echo
+  }
+
+  hides(): boolean {
+    return false
+  }
+
+  hidesSignalsOf(): boolean {
+    return false
   }
 
   deliver(events: readonly Outgoing[]): void {
@@ -84,7 +101,8 @@ class Recorder implements Subscriber {
 
   async join(channels: Channels, since = this.position): Promise<void> {
     this.seen.push({ what: 'asked' })
-    const { log, open } = await channels.join(this, { channel, echo: this.echo, ...(since && { since }) })
+    const door = { admit: () => turn(), beside: async () => turn({}), enter: () => {} }
+    const { log, open } = await channels.join(this, { channel, echo: this.echo, ...(since && { since }) }, door)
     const events = log.events.map(({ seq }) => seq)
     this.seen.push({ what: 'joined', head: log.head, since: since?.seq, events })
     this.position = { epoch: log.epoch, seq: log.head }
@@ -97,7 +115,7 @@ class Recorder implements Subscriber {
   }
 
   async publish(channels: Channels, operationId: string): Promise<FactReply> {
-    const fact = { channel, type: 'a:b', payload: {}, operationId, user: null, origin: this.id }
+    const fact = { channel, type: 'a:b', payload: {}, operationId, user: null, role: 'admin' as const, origin: this.id }
     const reply = await channels.publish(fact)
     if (!reply.duplicate) this.seen.push({ what: 'own', seq: reply.seq })
     return reply

@@ -39,6 +39,11 @@ export class RawClient {
     this.#socket.pause()
   }
 
+  /** Sends a close frame, with a code or with none. */
+  close(code?: number): void {
+    this.#socket.close(code)
+  }
+
   /** Goes without a word: no close frame. */
   terminate(): void {
     this.#socket.terminate()

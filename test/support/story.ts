@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Socket } from 'socket.io-client'
 import type { Envelope, FactReply } from '../../src/protocol/envelope.ts'
-import type { JoinReply } from '../../src/protocol/session.ts'
 import { cleanup } from './cleanup.ts'
-import { clientOf, type Transport } from './connect.ts'
+import { clientOf, type Joined, type Transport } from './connect.ts'
 import { tokenFor } from './token.ts'
 
 /** A folder of the test's own, removed when it ends. */
@@ -54,7 +53,7 @@ export class Member {
       this.#joined = false
     })
     this.socket.onAny((event: string, body: Envelope | undefined) => {
-      if (body && typeof body === 'object' && 'seq' in body && body.channel === channel) this.#take(body)
+      if (body && typeof body === 'object' && 'epoch' in body && body.channel === channel) this.#take(body)
       if (event === 'error') this.faults.push(`error ${JSON.stringify(body)}`)
     })
     this.socket.connect()
@@ -71,7 +70,7 @@ export class Member {
   #join(): void {
     const since = this.#position
     const body = { channel: this.#channel, echo: true, ...(since && { since }) }
-    this.socket.emit('channel:join', body, (reply: ({ ok: true } & JoinReply) | { ok: false; error: unknown }) => {
+    this.socket.emit('channel:join', body, (reply: ({ ok: true } & Joined) | { ok: false; error: unknown }) => {
       if (!reply.ok) return this.faults.push(`join refused ${JSON.stringify(reply.error)}`)
       if (!since) this.#position = { epoch: reply.epoch, seq: reply.head }
       else if (!reply.recovered) this.faults.push(`reset: ${reply.reason}`)

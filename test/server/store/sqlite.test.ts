@@ -2,10 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Kysely, Migrator, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
 import { describe, expect, test } from 'vitest'
+import * as facts from '../../../src/server/store/migrations/1-facts.ts'
 import { openSqliteStore, type SqliteOptions } from '../../../src/server/store/sqlite.ts'
 import type { FactDraft, Store } from '../../../src/server/store/store.ts'
+import type { Tables } from '../../../src/server/store/tables.ts'
 import { storeContract } from '../../contracts/store.ts'
 import { cleanup } from '../../support/cleanup.ts'
 
@@ -72,6 +75,26 @@ test('a file serves one server at a time, and says so', async () => {
   await expect(openStore(file)).rejects.toThrow(/Another process has .*convene\.db open/)
   await first.close()
   await openStore(file)
+})
+
+test('a database of an older version is brought up to this one, and its facts are as they were', async () => {
+  const file = temporaryFile()
+  // As the first version made it: its tables, a log with a fact, and the name of the one migration it knew.
+  const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database: new Database(file) }) })
+  const { error } = await new Migrator({
+    db: old,
+    provider: { getMigrations: async () => ({ '1-facts': facts }) },
+  }).migrateToLatest()
+  expect(error).toBeUndefined()
+  await sql`insert into channels (id, address, epoch, head) values (1, 'project:p1', 'e', 1)`.execute(old)
+  await sql`insert into events (channel_id, seq, type, operation_id, payload, timestamp)
+    values (1, 1, 'a:b', 'op', '{"n":1}', 5)`.execute(old)
+  await old.destroy()
+  const store = await openStore(file)
+  expect(await store.read('project:p1', { limit: 10 })).toMatchObject([{ epoch: 'e', seq: 1, payload: { n: 1 } }])
+  expect(await store.append(draft({ operationId: 'op', payload: { n: 1 } }))).toMatchObject({ seq: 1, duplicate: true })
+  const rule = { reads: [], decide: () => ({ payload: {}, writes: [], result: { ok: 1 } }) }
+  expect(await store.append(draft({ rule }))).toMatchObject({ seq: 2, result: { ok: 1 } })
 })
 
 test('a database of a newer version is refused with a word', async () => {
