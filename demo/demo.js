@@ -1,6 +1,10 @@
+import { paintAvatar } from './avatar.js'
+import { createChat } from './chat.js'
+import { createCursors } from './cursors.js'
 import { follow } from './live.js'
+import { deedOf } from './messages.js'
 import { nameOf, Tasks } from './tasks.js'
-import { createView, paintAvatar } from './view.js'
+import { createView } from './view.js'
 
 const CHANNEL = 'project:demo'
 
@@ -22,7 +26,8 @@ function openDoor() {
 }
 
 function openBoard(me) {
-  document.title = `${me.name} · Convene demo`
+  const title = `${me.name} · Convene demo`
+  document.title = title
   document.getElementById('me').textContent = `You are ${me.name}`
   document.getElementById('room').hidden = false
   const tasks = new Tasks()
@@ -30,10 +35,11 @@ function openBoard(me) {
   const show = () => view.showTasks(tasks.after(waiting, me))
 
   const view = createView({
-    onAdd: (title) => live.publish('task:create', { id: crypto.randomUUID(), title, status: 'todo' }),
+    onAdd: (name) => live.publish('task:create', { id: crypto.randomUUID(), title: name, status: 'todo' }),
     onMove: (taskId, status) => live.publish('task:move', { taskId, status }),
-    onRename: (id, title) => live.publish('task:update', { id, title }),
+    onRename: (id, name) => live.publish('task:update', { id, title: name }),
     onDelete: (taskId) => live.publish('task:delete', { taskId }),
+    onRenaming: (taskId) => live.showOthers(taskId === undefined ? {} : { renaming: taskId }),
   })
 
   const live = follow({
@@ -41,25 +47,56 @@ function openBoard(me) {
     getToken: () => tokenOf(me),
     onState: view.showState,
     onWaiting(changes) {
+      if (changes.length > waiting.length) view.showRefusal(undefined)
       waiting = changes
       view.showWaiting(changes.length)
       show()
+      chat.showWaiting(changes)
     },
-    onPeople: (people) => view.showPeople(people, me.id),
+    onPeople(people) {
+      const ids = new Set(people.map(({ id }) => id))
+      view.showPeople(people, me.id)
+      chat.keepPeople(ids)
+      cursors.keep(ids)
+    },
     onReset() {
       tasks.clear()
       show()
+      chat.reset()
       view.forgetFacts()
     },
-    onFact(fact, isLive) {
-      const what = tasks.apply(fact)
+    onFacts(facts, when) {
+      for (const fact of facts) {
+        // Somebody's message that is not for this person: it has a number, and nothing else.
+        if (fact.type === 'hidden') continue
+        const deed = deedOf(fact.type)
+        const what = deed ?? tasks.apply(fact)
+        view.showFact(fact.seq, nameOf(fact.user), what)
+        if (when === 'live' && fact.user?.id !== me.id) view.announce(`${nameOf(fact.user)} ${what}`)
+        // What was said before the board was opened, the chat reads for itself.
+        if (deed && when !== 'past') chat.take(fact, when === 'live')
+      }
       show()
-      view.showFact(fact.seq, nameOf(fact.user), what)
-      if (isLive && fact.user?.id !== me.id) view.announce(`${nameOf(fact.user)} ${what}`)
     },
-    onCaughtUp: (count) => view.announce(`Back. ${count} changes came meanwhile`),
-    onRefused: (message) => view.announce(`That was not saved: ${message}`),
+    onJoined(reply, isBack) {
+      chat.joined(reply)
+      if (isBack) view.announce(`Back. ${reply.events.length} changes came meanwhile`)
+    },
+    onRefused(message, change) {
+      view.showRefusal(message)
+      if (change) chat.giveBack(change)
+    },
   })
+
+  const chat = createChat({
+    live,
+    me,
+    announce: view.announce,
+    onUnread(count) {
+      document.title = count === 0 ? title : `(${count}) ${title}`
+    },
+  })
+  const cursors = createCursors({ board: document.getElementById('columns'), live, me })
 
   // What waits is kept by this window alone.
   addEventListener('beforeunload', (event) => {

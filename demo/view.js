@@ -1,3 +1,4 @@
+import { paintAvatar } from './avatar.js'
 import { COLUMNS } from './tasks.js'
 
 const FACTS_SHOWN = 6
@@ -5,24 +6,11 @@ const WORTH_SAYING_MS = 400
 const STATUSES = [...COLUMNS.keys()]
 const byId = (id) => document.getElementById(id)
 
-/** A person's initials on their colour, the same in every window. */
-export function paintAvatar(element, name) {
-  let sum = 0
-  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 997
-  element.dataset.tint = sum % 6
-  element.textContent = name
-    .split(/\s+/)
-    .slice(0, 2)
-    .map((word) => [...word][0] ?? '')
-    .join('')
-    .toUpperCase()
-  element.title = name
-}
-
 /** The board on the page. Whatever came from somebody else is set as text, never as markup. */
-export function createView({ onAdd, onMove, onRename, onDelete }) {
+export function createView({ onAdd, onMove, onRename, onDelete, onRenaming }) {
   const cards = new Map()
   let waitingShown
+  let renaming = new Map()
   const columns = new Map(STATUSES.map((status) => [status, addColumn(status)]))
 
   byId('add').addEventListener('submit', (event) => {
@@ -38,6 +26,7 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
     heading.id = `column-${status}`
     heading.textContent = COLUMNS.get(status)
     section.setAttribute('aria-labelledby', heading.id)
+    section.dataset.spot = `column ${status}`
     byId('columns').append(section)
     return { list: section.querySelector('ul'), count: section.querySelector('.count') }
   }
@@ -46,8 +35,9 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
   function addCard(id) {
     const element = byId('task').content.cloneNode(true).firstElementChild
     const title = element.querySelector('.title')
+    element.dataset.spot = `task ${id}`
     const button = (action) => element.querySelector(`[data-action=${action}]`)
-    const card = { element, task: undefined, show }
+    const card = { element, task: undefined, show, showRenaming }
 
     function label(action, text, possible = true) {
       button(action).setAttribute('aria-label', text)
@@ -72,8 +62,15 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
       label('rename', `Rename ‘${task.title}’`)
       label('delete', `Delete ‘${task.title}’`)
     }
+    /** Who else is giving it a new name just now. */
+    function showRenaming(name) {
+      const line = element.querySelector('.renaming')
+      line.hidden = name === undefined
+      line.textContent = name === undefined ? '' : `${name} is renaming this…`
+    }
     function rename() {
       if (title.hidden) return
+      onRenaming(id)
       const form = document.createElement('form')
       const input = document.createElement('input')
       input.value = card.task.title
@@ -88,6 +85,7 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
         input.removeEventListener('blur', save)
         title.hidden = false
         form.remove()
+        onRenaming(undefined)
       }
       const save = () => {
         const name = input.value.trim()
@@ -138,6 +136,7 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
       for (const task of tasks) {
         const card = cards.get(task.id) ?? addCard(task.id)
         cards.set(task.id, card)
+        card.showRenaming(renaming.get(task.id))
         if (card.task === task) continue
         const stays = card.task?.status === task.status
         card.show(task)
@@ -156,6 +155,9 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
     },
 
     showPeople(people, myId) {
+      const others = people.filter(({ id, state }) => id !== myId && state?.renaming !== undefined)
+      renaming = new Map(others.map(({ id, name = id, state }) => [state.renaming, name]))
+      for (const [id, card] of cards) card.showRenaming(renaming.get(id))
       const items = people.map(({ id, name = id }) => {
         const item = document.createElement('li')
         item.className = 'avatar'
@@ -205,6 +207,12 @@ export function createView({ onAdd, onMove, onRename, onDelete }) {
 
     forgetFacts() {
       byId('facts').replaceChildren()
+    },
+
+    /** What was refused, until there is something new to try. */
+    showRefusal(message) {
+      byId('refusal').hidden = message === undefined
+      byId('refusal').textContent = message === undefined ? '' : `That was not saved: ${message}`
     },
 
     /** Tells a screen reader what arrived. */

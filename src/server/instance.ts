@@ -2,12 +2,9 @@ import type { Server as HttpServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { Express } from 'express'
 import type { Server as SocketIoServer } from 'socket.io'
-import { isChannelAddress } from '../protocol/channel.ts'
 import { clientEvents, type DeclaredFact } from '../protocol/client-events.ts'
 import type { Envelope } from '../protocol/envelope.ts'
 import { MAX_REPLY_BYTES } from '../protocol/limits.ts'
-import type { Connected } from '../protocol/session.ts'
-import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import { Blocks } from './access/blocks.ts'
 import { claimsPolicy } from './access/claims.ts'
 import { Members, memberRules, membersOnly, withMembers } from './access/members.ts'
@@ -37,14 +34,13 @@ import { Operations } from './operations.ts'
 import { People } from './people.ts'
 import { Presence } from './presence/presence.ts'
 import { Dispatch } from './session/dispatch.ts'
-import { inLane } from './session/lane.ts'
-import type { Session } from './session/session.ts'
 import { Sessions } from './session/sessions.ts'
 import { Signals } from './signals/signals.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import { createAdmission } from './transports/admission.ts'
 import { isOriginAllowed } from './transports/origin.ts'
 import { attachSocketIo } from './transports/socketio.ts'
+import { Welcome } from './welcome.ts'
 
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
 const TRIM_EVERY_MS = 600_000
@@ -126,29 +122,8 @@ export async function startInstance(
   const forget = (userId: string, channel: string) => policy.forget?.(userId, channel)
   const membership = new Membership({ ...rooms, members, sessions, forget })
 
-  /** What has to be known of a session before anything of it is served. */
-  async function prepare(session: Session): Promise<void> {
-    await Promise.all([revocations.check(session.identity), blocks.load(session)])
-  }
-
-  /** [CH3], [CON4] Joins a session to its own channel, then greets it. */
-  async function ready(session: Session): Promise<void> {
-    const own = `user:${session.identity.id}`
-    // An id that is no part of an address, like auth0|123, has no channel of its own.
-    const joined = isChannelAddress(own)
-      ? await inLane(session, own, true, () => channels.follow(session, own, () => session.enter(own, 'viewer')))
-      : undefined
-    session.send('connected', {
-      socketId: session.id,
-      userId: session.identity.id,
-      timestamp: new Date().toISOString(),
-      protocol: PROTOCOL_VERSION,
-      serverId,
-      expiresAt: session.expiresAt,
-      limits: { maxMessageBytes, maxChannels, maxCatchUp },
-    } satisfies Connected)
-    joined?.open()
-  }
+  const limits = { maxMessageBytes, maxChannels, maxCatchUp }
+  const welcome = new Welcome({ channels, revocations, blocks, serverId, limits })
 
   /** Who calls over HTTP with a person's token. */
   async function authenticate(token: string): Promise<Identity> {
@@ -164,10 +139,10 @@ export async function startInstance(
     admission,
     logger,
     metrics,
-    ready,
+    ready: (session) => welcome.greet(session),
     authenticate: (credentials) => authenticator.authenticate(credentials),
     open: (connection, verified) => sessions.open(connection, verified),
-    prepare,
+    prepare: (session) => welcome.prepare(session),
     serve: (session, event, body, reply) => dispatch.serve(session, event, body, reply),
     close: (session, clean) => sessions.close(session, clean),
   })

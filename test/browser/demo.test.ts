@@ -91,8 +91,8 @@ test('somebody who opens the board later sees it as it has become', async () => 
 test('[SEQ3] [JOIN3] after a restart both come back to what they missed, once, and what they did meanwhile is kept', async () => {
   const databaseUrl = `sqlite:${await temporaryFile('convene.db')}`
   const first = await startServer({ demo: true, databaseUrl })
-  const { board: ann } = await openBoard(browser, first, 'ann')
-  const { board: ben } = await openBoard(browser, first, 'ben')
+  const { board: ann, context: annsWindow } = await openBoard(browser, first, 'ann')
+  const { board: ben, context: bensWindow } = await openBoard(browser, first, 'ben')
   await ann.add('Before')
   await ben.expectColumn('To do', ['Before'])
 
@@ -131,6 +131,7 @@ test('[SEQ3] [JOIN3] after a restart both come back to what they missed, once, a
     ])
     await board.expectPeople([board === ann ? 'Ann (you)' : 'Ann', board === ben ? 'Ben (you)' : 'Ben'])
   }
+  for (const window of [annsWindow, bensWindow]) await window.close()
 })
 
 test('a window whose changes wait asks before it is closed; one without does not', async () => {
@@ -158,7 +159,7 @@ test('a window whose changes wait asks before it is closed; one without does not
 
 test('[JOIN4] [SEQ5] a log that is another one is begun anew', async () => {
   const first = await startServer({ demo: true })
-  const { board } = await openBoard(browser, first, 'ann')
+  const { board, context } = await openBoard(browser, first, 'ann')
   await board.add('Of the old log')
   await board.expectColumn('To do', ['Of the old log'])
   await first.server.close()
@@ -174,6 +175,7 @@ test('[JOIN4] [SEQ5] a log that is another one is begun anew', async () => {
   await board.expectColumn('Doing', ['Of the new log'])
   await board.expectColumn('To do', [])
   expect(await board.facts()).toEqual(['#1 The server added ‘Of the new log’'])
+  await context.close()
 })
 
 test('[A25] what others write is text, whatever they write', async () => {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { launchBrowser } from '../support/browser.ts'
-import { type Scheme, screenshot } from '../support/screenshot.ts'
 import { startServer } from '../support/start-server.ts'
+import { type Scheme, screenshot } from './screenshot.ts'
 
 // The README's: PICTURE=docs/demo.png npx vitest run test/browser/picture.test.ts
 const { PICTURE } = process.env

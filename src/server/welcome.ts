@@ -1,0 +1,52 @@
+import { isChannelAddress } from '../protocol/channel.ts'
+import type { Connected } from '../protocol/session.ts'
+import { PROTOCOL_VERSION } from '../protocol/version.ts'
+import type { Blocks } from './access/blocks.ts'
+import type { Revocations } from './access/revocations.ts'
+import type { Channels } from './channels/channels.ts'
+import { inLane } from './session/lane.ts'
+import type { Session } from './session/session.ts'
+
+export interface WelcomeOptions {
+  readonly channels: Channels
+  readonly revocations: Revocations
+  readonly blocks: Blocks
+  readonly serverId: string
+  /** What a client is told of its limits. */
+  readonly limits: Connected['limits']
+}
+
+/** The first steps of a session. */
+export class Welcome {
+  readonly #options: WelcomeOptions
+
+  constructor(options: WelcomeOptions) {
+    this.#options = options
+  }
+
+  /** Learns what has to be known before anything is served. @throws ConveneError `revoked`, `unavailable` */
+  async prepare(session: Session): Promise<void> {
+    const { revocations, blocks } = this.#options
+    await Promise.all([revocations.check(session.identity), blocks.load(session)])
+  }
+
+  /** [CH3], [CON4] Joins a session to its own channel, then greets it. @throws ConveneError `unavailable` */
+  async greet(session: Session): Promise<void> {
+    const { channels, serverId, limits } = this.#options
+    const own = `user:${session.userId}`
+    // An id that is no part of an address, like auth0|123, has no channel of its own.
+    const joined = isChannelAddress(own)
+      ? await inLane(session, own, true, () => channels.follow(session, own, () => session.enter(own, 'viewer')))
+      : undefined
+    session.send('connected', {
+      socketId: session.id,
+      userId: session.userId,
+      timestamp: new Date().toISOString(),
+      protocol: PROTOCOL_VERSION,
+      serverId,
+      expiresAt: session.expiresAt,
+      limits,
+    } satisfies Connected)
+    joined?.open()
+  }
+}
