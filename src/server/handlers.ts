@@ -43,7 +43,9 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
 
   /** Asked when the session hears of every change already: one that comes after the answer takes it out again. */
   async function admit(session: Session, channel: string): Promise<Role> {
-    const role = await access.role(session.identity, channel)
+    const standing = session.standing(channel)
+    const answer = await access.role(session.identity, channel)
+    const role = session.standing(channel) === standing ? answer : (session.role(channel) ?? null)
     if (!role && session.role(channel)) expel(session, channel, 'forbidden', options)
     requireRight(channel, role, 'read')
     return role
@@ -52,20 +54,25 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
   const requests: Handlers = {
     'channel:join': async (session, body) => {
       const { channel } = body
+      let standing: object | undefined
       const { log, entered, open } = await channels.join(session, body, {
-        admit: () => admit(session, channel),
+        admit() {
+          standing = session.standing(channel)
+          return admit(session, channel)
+        },
         beside: async (role, { head }) => ({
           role,
           unread: await chat.unread(channel, session.userId, head, [...session.blockedBy]),
         }),
         enter({ role }) {
-          session.enter(channel, role)
+          // A change that took effect since the question is newer than the answer.
+          if (session.standing(channel) === standing) session.enter(channel, role)
           presence.enter(channel, session, body.state)
-          return presence.list(channel)
+          return { role: session.role(channel) ?? role, presence: presence.list(channel) }
         },
       })
       return {
-        reply: { channel, ...log, presence: entered },
+        reply: { channel, ...log, ...entered },
         afterwards() {
           open()
           // Removed before the reply had gone out: then this is the last word.

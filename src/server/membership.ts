@@ -46,11 +46,13 @@ export class Membership {
     const { sessions, channels, presence } = this.#options
     const { userId, role = 'none' } = payload as unknown as Partial<Member> & { userId: string }
     this.#options.forget(userId, channel)
-    for (const session of sessions.of(userId)) {
+    const theirs = sessions.of(userId)
+    // All of them first: what one leaves behind, as the end of its typing, is not for the others any more.
+    if (role === 'none') for (const session of theirs) channels.leave(session, channel, removed(channel))
+    for (const session of theirs) {
       const isMember = session.role(channel) !== undefined
       if (role === 'none') {
         if (isMember) expel(session, channel, 'removed', this.#options)
-        else channels.leave(session, channel, removed(channel))
       } else if (isMember) {
         session.enter(channel, role)
       } else {

@@ -7,7 +7,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Store } from '../store/store.ts'
 import { type CatchUp, catchUp, historyOf, type ReplyLimits } from './catch-up.ts'
-import { Channel } from './channel.ts'
+import { Channel, type Member } from './channel.ts'
 import { Outgoing, type Sender, Signal, type Subscriber } from './delivery.ts'
 import { Feed } from './feed.ts'
 import type { FactRule, Publication } from './publication.ts'
@@ -88,14 +88,15 @@ export class Channels {
     const { payload: asked, timestamp: happened, baseVersion } = publication
     const rule = Object.hasOwn(this.#options.rules, type) ? this.#options.rules[type]?.(publication) : undefined
     const draft = { channel, type, operationId, user, payload: asked, timestamp: happened, baseVersion, rule }
-    const live = this.#live.get(channel)?.channel
+    const live = this.#live.get(channel)
+    const author = origin === undefined ? undefined : live?.channel.member(origin)
     // Of two tries under way at once the first is the author's; the other's answer must not make it forgotten.
-    const isOrigin = origin !== undefined && live?.publishing(operationId, origin)
+    const isOrigin = origin !== undefined && live?.channel.publishing(operationId, origin)
     try {
       const { duplicate, epoch, seq, timestamp, payload, result } = await this.#options.store.append(draft)
       const reply = { epoch, seq, operationId, timestamp, ...result }
       if (duplicate) {
-        if (isOrigin) live?.forget(operationId)
+        if (isOrigin) live?.channel.forget(operationId)
         return { ...reply, duplicate: true }
       }
       this.#options.metrics.facts.inc()
@@ -111,7 +112,10 @@ export class Channels {
       })
       return reply
     } catch (error) {
-      if (isOrigin) live?.forget(operationId)
+      if (isOrigin) live?.channel.forget(operationId)
+      // It quotes what others wrote: no more to somebody who was removed before that [FACT3].
+      const quotes = error instanceof ConveneError && error.conflict !== undefined
+      if (quotes && live && author) await this.#expectStill(live, channel, author)
       throw error
     }
   }
@@ -204,9 +208,14 @@ export class Channels {
     const member = live?.channel.member(subscriber.id)
     if (!live || !member) throw gone()
     const found = await read(live.feed.position)
-    await live.feed.reach(await this.#options.store.head(channel))
-    if (live.channel.member(subscriber.id) !== member) throw member.left ?? gone()
+    await this.#expectStill(live, channel, member)
     return found
+  }
+
+  /** @throws ConveneError when somebody is no member any more after all that is stored by now */
+  async #expectStill(live: Live, channel: string, member: Member): Promise<void> {
+    await live.feed.reach(await this.#options.store.head(channel))
+    if (live.channel.member(member.subscriber.id) !== member) throw member.left ?? gone()
   }
 
   /** Tells the members on this instance, all but one session's, something that is neither fact nor signal. */
@@ -233,15 +242,19 @@ export class Channels {
 
   #received(fact: Envelope): void {
     const live = this.#live.get(fact.channel)
-    if (live) live.feed.offer(fact)
-    else this.#react(fact)
+    // A feed that starts behind it will not come to it.
+    if (!live?.feed.started) this.#react(fact)
+    live?.feed.offer(fact)
     this.#options.cluster.publish(fact)
   }
 
   /** The next fact of a channel's log. */
   #next(channel: Channel, fact: Envelope): void {
+    const reacts = Object.hasOwn(this.#options.reactions, fact.type)
+    // The signals of this turn came before it, and are not for whom it may put out.
+    if (reacts) channel.flush()
     channel.push(fact)
-    if (!Object.hasOwn(this.#options.reactions, fact.type)) return
+    if (!reacts) return
     channel.flush()
     this.#react(fact)
   }

@@ -30,6 +30,10 @@ export class Feed {
     this.#failed = failed
   }
 
+  get started(): boolean {
+    return this.#position !== undefined
+  }
+
   /** The seq delivered last; 0 before it has started. */
   get position(): number {
     return this.#position ?? 0

@@ -1,4 +1,4 @@
-import { catalogued, ConveneError } from '../../protocol/errors.ts'
+import { ConveneError, catalogued } from '../../protocol/errors.ts'
 import { allows } from '../../protocol/roles.ts'
 import type { AccessPolicy } from '../access/policy.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
@@ -38,10 +38,10 @@ export async function refresh(
   // All of them, before the first that could not be answered makes the client try again.
   const asked = await Promise.allSettled(
     session.channels.map(async (channel) => {
-      const before = session.role(channel)
+      const standing = session.standing(channel)
       const role = await access.role(verified.identity, channel)
       // Left, removed, or given another role meanwhile: that is newer.
-      if (session.role(channel) !== before) return
+      if (session.standing(channel) !== standing) return
       if (role && allows(role, 'read')) session.enter(channel, role)
       else lost(channel)
     }),

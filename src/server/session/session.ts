@@ -34,7 +34,8 @@ export class Session {
   blockedBy: ReadonlySet<string> = new Set()
   /** Channels it is about to be joined to. */
   readonly entering = new Set<string>()
-  readonly #roles = new Map<string, Role>()
+  /** What was said last of each channel it is joined to. */
+  readonly #roles = new Map<string, { readonly role: Role }>()
   #verified: Verified
   #stopWatch: () => void
   #ended = false
@@ -87,12 +88,17 @@ export class Session {
   }
 
   role(channel: string): Role | undefined {
+    return this.#roles.get(channel)?.role
+  }
+
+  /** Another one whenever something was said of its role in a channel: an answer asked for before that is outdated. */
+  standing(channel: string): object | undefined {
     return this.#roles.get(channel)
   }
 
   enter(channel: string, role: Role): void {
     const isNew = !this.#roles.has(channel)
-    this.#roles.set(channel, role)
+    this.#roles.set(channel, { role })
     if (isNew) this.connection.entered(channel)
   }
 

@@ -28,6 +28,11 @@ export class Log {
     return role === 'none' ? null : role
   }
 
+  /** What they may do after the fact `seq`, and what after each later one. */
+  rolesFrom(userId: string, seq: number): (Role | null)[] {
+    return Array.from({ length: this.head - seq + 1 }, (_, i) => this.roleAt(userId, seq + i))
+  }
+
   /** The first fact in `(from, before)` that shuts somebody out. */
   removalAfter(from: number, userId: string, before = this.head + 1): number | undefined {
     return this.facts

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Envelope } from '../../../src/protocol/envelope.ts'
 import type { JoinReply } from '../../../src/protocol/session.ts'
 import { type Log, tokensIn } from './log.ts'
-import type { Entry, Terminal } from './terminal.ts'
+import type { Asked, Entry, Terminal } from './terminal.ts'
 
 /** A membership of a session: from where its join's reply told of the log, to where it ended. */
 interface Stay {
@@ -23,6 +23,8 @@ export class Proof {
   readonly #channel: string
   readonly #log: Log
   #stay: Stay | undefined
+  /** Joins and refreshes under way: what asks anew may hear of a removal before the removal itself is told. */
+  #asking = 0
 
   constructor(terminal: Terminal, channel: string, log: Log) {
     this.#terminal = terminal
@@ -47,6 +49,8 @@ export class Proof {
   }
 
   #read(entry: Entry): void {
+    if (entry.what !== 'told' && asksAnew(entry, this.#channel)) this.#asking += entry.what === 'asked' ? 1 : -1
+    if (entry.what === 'asked') return
     if (entry.what === 'told') {
       const { event, body } = entry
       if (body?.channel !== this.#channel) return
@@ -68,8 +72,9 @@ export class Proof {
   }
 
   #joined(since: number | undefined, { head, role, events, recovered }: JoinReply): void {
-    const may = this.#log.roleAt(this.#terminal.userId, head)
-    if (role !== may) this.#say(`joined at ${head} as ${role}; there it is ${may}`)
+    // A change that took effect after the head was read may be in the reply already.
+    const roles = this.#log.rolesFrom(this.#terminal.userId, head)
+    if (roles[0] === null || !roles.includes(role)) this.#say(`joined at ${head} as ${role}; from there it is ${roles}`)
     if (this.#stay?.open) {
       const owed = this.#owed(head)
       if (this.#stay.told > head) this.#say(`was told ${this.#stay.told} before the reply that tells ${head}`)
@@ -113,13 +118,15 @@ export class Proof {
 
   #left(reason: string): void {
     const stay = this.#stay
-    if (reason !== 'removed' || !stay?.open) {
-      this.#say(`was put out: ${reason}`)
+    if (!stay?.open) {
+      this.#say(`was put out (${reason}) while it was no member`)
       return
     }
     stay.open = false
     const removal = this.#log.removalAfter(stay.from, this.#terminal.userId)
-    if (removal === undefined) this.#say('was put out without a removal')
+    if (removal === undefined) this.#say(`was put out (${reason}) without a removal`)
+    else if (this.#asking > 0) return
+    else if (reason !== 'removed') this.#say(`was put out: ${reason}`)
     else if (this.#owed(removal).length > 0) this.#say(`was put out at ${removal}, not told ${this.#owed(removal)}`)
   }
 
@@ -170,4 +177,8 @@ export class Proof {
   #fault(fault: string): string {
     return `${this.#terminal.name} in ${this.#channel} ${fault}`
   }
+}
+
+function asksAnew({ event, asked }: { event: string; asked: Asked }, channel: string): boolean {
+  return event === 'auth:refresh' || (event === 'channel:join' && asked.channel === channel)
 }

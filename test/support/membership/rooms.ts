@@ -21,7 +21,7 @@ import { Dispatch } from '../../../src/server/session/dispatch.ts'
 import { Sessions } from '../../../src/server/session/sessions.ts'
 import { Signals } from '../../../src/server/signals/signals.ts'
 import { openSqliteStore } from '../../../src/server/store/sqlite.ts'
-import { slowStore } from '../slow-store.ts'
+import type { Store } from '../../../src/server/store/store.ts'
 import { SECRET } from '../start-server.ts'
 import { tokenFor } from '../token.ts'
 import { type Answer, type Terminal, Transcript, type World } from './terminal.ts'
@@ -30,15 +30,15 @@ const PLENTY = { factsPerSecond: 1_000_000, signalsPerSecond: 1_000_000 }
 
 /**
  * A server's rooms under ACCESS=members without doors, put together as `instance.ts` does, over a store whose answers
- * are late: so everything that waits for the store is overtaken by something else sooner or later.
+ * are late: so whatever waits for the store may be overtaken by something else.
  */
-export async function openRooms(seed: number): Promise<World> {
+export async function openRooms(late: (store: Store) => Store): Promise<World> {
   const kept = await openSqliteStore({
     file: ':memory:',
     synchronous: 'normal',
     retention: { facts: 100_000, days: 7 },
   })
-  const store = slowStore(kept, seed)
+  const store = late(kept)
   const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
   const metrics = createMetrics('test')
   const rules = { ...memberRules, ...chatRules, ...documentRules }

@@ -2,8 +2,9 @@ import type { ErrorBody } from '../../../src/protocol/errors.ts'
 
 export type Answer = { ok: true; [field: string]: unknown } | { ok: false; error: ErrorBody }
 
-/** What reached a session, in the order in which it did. */
+/** What a session asked, and what reached it, in that order. */
 export type Entry =
+  | { readonly what: 'asked'; readonly event: string; readonly asked: Asked }
   | { readonly what: 'told'; readonly event: string; readonly body: Record<string, unknown> }
   | { readonly what: 'answered'; readonly event: string; readonly asked: Asked; readonly answer: Answer }
 
@@ -50,6 +51,7 @@ export class Transcript {
   /** `send` is given what takes the answer. */
   ask(event: string, asked: Asked, send: (take: (answer: Answer) => void) => void): Promise<Answer | undefined> {
     if (!this.isOpen) return Promise.resolve(undefined)
+    this.entries.push({ what: 'asked', event, asked })
     return new Promise((resolve) => {
       this.#waiting.add(resolve)
       send((answer) => {
