@@ -30,6 +30,8 @@ export const MAX_UNREAD = 1000
 export const TYPING_MS = 6000
 /** Bytes of one document, as JSON in UTF-8. */
 export const MAX_DOCUMENT_BYTES = 131_072
+/** Fields of one document; of a layout, those at its top. */
+export const MAX_DOCUMENT_FIELDS = 1000
 /** Bytes of all documents of a channel together, as JSON in UTF-8: what one list of them may bring. */
 export const MAX_DOCUMENTS_BYTES = 524_288
 /** Versions of a layout that can be restored. */

@@ -18,7 +18,13 @@ export const presenceEntry = z.object({
 })
 export type PresenceEntry = z.infer<typeof presenceEntry>
 
-export const presenceList = z.object({ members: z.array(presenceEntry), connections: z.int() })
+/** [PRE1] Those who came first are listed; `connections` are everybody's. */
+export const presenceList = z.object({
+  members: z.array(presenceEntry),
+  connections: z.int(),
+  /** How many people are here and not listed, because the list would be too long. Absent when all are. */
+  omitted: z.int().optional(),
+})
 export type PresenceList = z.infer<typeof presenceList>
 
 export const presenceListBody = z.object({ channel: channelAddress })

@@ -16,6 +16,9 @@ import { requireJoined, requireRight } from './session/rights.ts'
 import type { Session } from './session/session.ts'
 import type { Signals } from './signals/signals.ts'
 
+const QUESTIONS_A_REQUEST = 10
+const BYTES_A_REQUEST = 16_384
+
 type FactName = {
   [E in ClientEventName]: ClientReply<E> extends { seq: number; operationId: string } ? E : never
 }[ClientEventName]
@@ -93,9 +96,12 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     'document:list': async (session, { channel }) => ({
       reply: await channels.asMember(session, channel, () => documents.list(channel)),
     }),
-    'conflict:resolve': async (session, body, role) => {
+    'conflict:resolve': async (session, body) => {
       const resolution = await channels.asMember(session, body.channel, () => documents.resolution(body))
       if ('reply' in resolution) return { reply: resolution.reply }
+      // As it is by now.
+      const role = requireJoined(body.channel, session.role(body.channel))
+      requireRight(body.channel, role, 'edit')
       return publish(session, resolution.publish, role)
     },
     'message:list': async (session, body) => ({
@@ -115,7 +121,9 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
         user: session.author,
         origin: session.id,
         roleIn: (channel: string) => requireJoined(channel, session.role(channel)),
-        inTurn: async <T>(channel: string, serve: () => Promise<T>) => inLane(session, channel, false, serve),
+        inTurn: async <T>(channel: string, body: unknown, serve: () => Promise<T>) =>
+          inLane(session, channel, false, body, serve),
+        spend: (bytes: number) => spend(session, bytes),
       }
       return { reply: { results: await options.operations.sync(asker, operations) } }
     },
@@ -134,7 +142,13 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     'auth:refresh': async (session, { token }) => {
       const check = (verified: Session['identity']) => revocations.check(verified)
       const lost = (channel: string) => expel(session, channel, 'forbidden', options)
-      return { reply: await refresh(session, token, authenticator, access, check, lost) }
+      // It is a question for each channel, and others have their turn in between.
+      session.factRate.charge(session.channels.length / QUESTIONS_A_REQUEST)
+      const refreshed = session.refreshing
+        .then(() => session.connection.drained())
+        .then(() => refresh(session, token, authenticator, access, check, lost))
+      session.refreshing = refreshed.catch(() => {})
+      return { reply: await refreshed }
     },
     ping: () => ({ reply: { timestamp: Date.now() } }),
   }
@@ -144,7 +158,9 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     fact: Omit<Parameters<Channels['publish']>[0], 'user' | 'role' | 'origin'>,
     role: Role,
   ): Promise<Answer> {
-    return { reply: await channels.publish({ ...fact, user: session.author, role, origin: session.id }) }
+    const { author: user, id: origin } = session
+    const publication = { ...fact, user, role, origin, spend: (bytes: number) => spend(session, bytes) }
+    return { reply: await channels.publish(publication) }
   }
 
   const handlers = new Map<string, Handler>(Object.entries(requests) as [string, Handler][])
@@ -155,6 +171,11 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     )
   }
   return handlers
+}
+
+/** Has a session's rate pay for what everybody is told, which may be far more than it sent. */
+function spend(session: Session, bytes: number): void {
+  session.factRate.charge(Math.floor(bytes / BYTES_A_REQUEST))
 }
 
 /** Where a session that goes has left something. */

@@ -111,7 +111,11 @@ export async function startInstance(
   const handlers = createHandlers(served)
   const dispatch = new Dispatch({ events, handlers, maxChannels, logger, metrics })
   const sessions = new Sessions({
-    rates: { factsPerSecond: options.rateFactsPerSecond, signalsPerSecond: options.rateSignalsPerSecond },
+    limits: {
+      factsPerSecond: options.rateFactsPerSecond,
+      signalsPerSecond: options.rateSignalsPerSecond,
+      maxChannels,
+    },
     maxConnectionsPerUser: options.maxConnectionsPerUser,
     ended(session, clean) {
       for (const channel of session.channels) depart(session, channel, rooms, clean)

@@ -20,7 +20,9 @@ export interface Asker {
   /** @throws ConveneError `not_joined`, or whatever else stands against it */
   roleIn(channel: string): Role | null
   /** When an operation on a channel may begin: not before what was asked for earlier. */
-  inTurn?<T>(channel: string, serve: () => Promise<T>): Promise<T>
+  inTurn?<T>(channel: string, body: unknown, serve: () => Promise<T>): Promise<T>
+  /** Told how many bytes everybody is told. */
+  spend?(bytes: number): void
 }
 
 /** Facts that come as operations, many at once or from a side door: each is checked and done as if it had come alone. */
@@ -49,9 +51,9 @@ export class Operations {
     const serve = async (): Promise<FactReply> => {
       const role = asker.roleIn(channel)
       requireRight(channel, role, event.needs)
-      return this.#channels.publish({ ...body, type, user, role, origin })
+      return this.#channels.publish({ ...body, type, user, role, origin, spend: (bytes) => asker.spend?.(bytes) })
     }
-    return asker.inTurn ? asker.inTurn(channel, serve) : serve()
+    return asker.inTurn ? asker.inTurn(channel, body, serve) : serve()
   }
 
   /** Does operations in their order, and answers for each: one that is refused does not stop the others. */

@@ -9,6 +9,12 @@ import { type Instance, startInstance } from './instance.ts'
 import { listening } from './listening.ts'
 import { refuseStrayUpgrades } from './transports/stray-upgrades.ts'
 
+/**
+ * How long a request may take to come in; what answers slowly, like a poll, has come long before. Node looks for late
+ * ones only so often.
+ */
+const RECEIVED_WITHIN = { headersTimeout: 10_000, requestTimeout: 15_000, connectionsCheckingInterval: 5000 }
+
 /** What a server in development without a secret signs and verifies with. For the command line, which signs such tokens. */
 export { developmentSecretFile, readDevelopmentSecret } from './development-secret.ts'
 
@@ -86,7 +92,7 @@ export function createServer(given: ServerOptions = {}): ConveneServer {
     },
     publish: (channel, fact) => running().publish(channel, fact),
     async listen() {
-      own = createHttpServer(handler)
+      own = createHttpServer(RECEIVED_WITHIN, handler)
       await attach(own)
       refuseStrayUpgrades(own, ['/socket.io/'])
       own.on('connection', (socket: Socket) => {

@@ -36,7 +36,9 @@ export class Welcome {
     const own = `user:${session.userId}`
     // An id that is no part of an address, like auth0|123, has no channel of its own.
     const joined = isChannelAddress(own)
-      ? await inLane(session, own, true, () => channels.follow(session, own, () => session.enter(own, 'viewer')))
+      ? await inLane(session, own, true, undefined, () =>
+          channels.follow(session, own, () => session.enter(own, 'viewer')),
+        )
       : undefined
     session.send('connected', {
       socketId: session.id,

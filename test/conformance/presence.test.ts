@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PresenceEntry, PresenceList } from '../../src/protocol/presence.ts'
 import { Polling } from '../hostile/polling.ts'
+import { apiOf, KEY } from '../support/api.ts'
 import { type Client, connect, expectEvent, expectNothing, expectReply, join, TRANSPORTS } from '../support/connect.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
@@ -82,6 +83,49 @@ describe.each(TRANSPORTS)('presence over %s', (transport) => {
     await expectNothing(ben, 'presence:leave')
     expect(told(ben)).toEqual(['presence:join', 'presence:update', 'presence:update'])
     expect(told(one)).toEqual(['presence:update', 'presence:update'])
+  })
+
+  test('[PRE2] of a burst of updates the first is told, and the last, to all but the session it is from', async () => {
+    const { server, ben } = await watched()
+    const [one, two] = [await connect(server, 'ann', { transport }), await connect(server, 'ann', { transport })]
+    await join(one, channel)
+    await join(two, channel)
+    const last = 40
+    for (let n = 1; n <= last; n++) one.socket.emit('presence:update', { channel, state: { n } })
+    const numbers = (client: Client) =>
+      client.received.flatMap(({ event, body }) =>
+        event === 'presence:update' ? [(body as { state: { n: number } }).state.n] : [],
+      )
+    for (const client of [ben, two]) {
+      await until('the last is told', () => numbers(client).includes(last))
+      const told = numbers(client)
+      expect(told[0]).toBe(1)
+      expect(told.at(-1)).toBe(last)
+      expect(told).toEqual([...told].sort((a, b) => a - b))
+      expect(told.length).toBeLessThan(last)
+    }
+    expect(await listed(ben)).toMatchObject({ state: { n: last } })
+    await expectNothing(one, 'presence:update')
+  })
+
+  test('[PRE2] what was about to be told of somebody is not told after their leave', async () => {
+    const { server, ben } = await watched()
+    const ann = await connect(server, 'ann', { transport })
+    await join(ann, channel)
+    for (let n = 1; n <= 10; n++) ann.socket.emit('presence:update', { channel, state: { n } })
+    await expectReply(ann, 'channel:leave', { channel })
+    await join(ann, channel, { state: { back: true } })
+    await until('Ann is told anew', () => told(ben).filter((event) => event === 'presence:join').length === 2)
+    await expectReply(ann, 'presence:update', { channel, state: { n: 'first' } })
+    await expectReply(ann, 'presence:update', { channel, state: { n: 'last' } })
+    await expectEvent<{ state: { n?: unknown } }>(ben, 'presence:update', ({ state }) => state.n === 'last')
+    const events = told(ben)
+    expect(events.slice(events.indexOf('presence:leave'))).toEqual([
+      'presence:leave',
+      'presence:join',
+      'presence:update',
+      'presence:update',
+    ])
   })
 
   test('[PRE3] leaving the channel is told at once, and so is disconnecting', async () => {
@@ -174,6 +218,24 @@ describe.each(TRANSPORTS)('presence over %s', (transport) => {
     server.server.io.in(again.connected.socketId).disconnectSockets(true)
     expect(await expectEvent(ben, 'presence:leave')).toEqual(LEFT)
   })
+})
+
+test('[PRE1] replies tell of many people without some states and without some people, the service API of all', async () => {
+  const server = await startServer({ ...LONG, apiKeys: [KEY], maxOutboundBytes: 65_536 })
+  const people: Client[] = []
+  for (let i = 0; i < 12; i++) people.push(await connect(server, `u${i}`))
+  for (const person of people) await join(person, channel, { state: { x: 'x'.repeat(4000) } })
+  const { presence } = await join(await connect(server, 'late'), channel)
+  expect(presence.connections).toBe(13)
+  expect(presence.members.map(({ user }) => user.id)).toEqual([
+    ...Array.from({ length: 12 }, (_, i) => `u${i}`),
+    'late',
+  ])
+  // A quarter of what may wait.
+  expect(presence.members.map(({ state }) => 'x' in state)).toEqual([...Array(3).fill(true), ...Array(10).fill(false)])
+  expect(await expectReply(people[0] as Client, 'presence:list', { channel })).toEqual({ ok: true, ...presence })
+  const { body } = await (await apiOf(server))('GET', `/api/v1/channels/${channel}/presence`)
+  expect((body as PresenceList).members.filter(({ state }) => 'x' in state)).toHaveLength(12)
 })
 
 describe('[PRE3] ends that only a WebSocket has', () => {

@@ -149,6 +149,26 @@ export function storeContract(name: string, open: (kept?: Kept) => Promise<Store
       expect(await store.read('project:none', { limit: 10 })).toEqual([])
     })
 
+    test('[LIFE4] of a stretch only so much is read as may be told, from either end, and at least one', async () => {
+      const { store } = await open()
+      const text = 'é'.repeat(500)
+      await Promise.all(Array.from({ length: 400 }, () => store.append(draft({ payload: { text } }))))
+      const read = async (stretch: object) =>
+        (await store.read(channel, { limit: 1000, ...stretch })).map(({ seq }) => seq)
+      // Between 1,000 and 1,500 bytes each.
+      const some = await read({ maxBytes: 100_000 })
+      expect(some).toEqual(upTo(some.length))
+      expect(some.length).toBeGreaterThan(66)
+      expect(some.length).toBeLessThan(100)
+      expect(await read({ maxBytes: 100_000, newest: true })).toEqual(upTo(400).slice(-some.length))
+      expect(await read({ maxBytes: 1 })).toEqual([1])
+      expect(await read({ maxBytes: 1, newest: true })).toEqual([400])
+      // Through several pages.
+      expect(await read({ maxBytes: 10_000_000 })).toEqual(upTo(400))
+      expect(await read({ maxBytes: 10_000_000, newest: true, limit: 333, before: 390 })).toEqual(upTo(389).slice(-333))
+      expect(await read({ maxBytes: 10_000_000, after: 7, limit: 51 })).toEqual(upTo(58).slice(7))
+    })
+
     test('[SEQ6] trimming keeps the number and the days, whichever is more, and moves the floor', async () => {
       const byNumber = await open({ facts: 10, days: 0 })
       await Promise.all(

@@ -76,8 +76,8 @@ describe('A17 A34 [REQ4] a flood of requests beyond the rate', () => {
 test('A18 thousands of distinct channels asked for, left, and asked about leave nothing behind', async () => {
   const room = await Room.open({ MAX_CHANNELS: '100' })
   const mallory = await connect(room.server, 'mallory')
-  for (let batch = 0; batch < 20; batch++) {
-    const names = Array.from({ length: 100 }, (_, i) => `room:r${batch}-${i}`)
+  for (let batch = 0; batch < 50; batch++) {
+    const names = Array.from({ length: 40 }, (_, i) => `room:r${batch}-${i}`)
     const answers = await Promise.all(
       names.flatMap((name) => [
         ask(mallory, 'channel:join', { channel: name }),
@@ -88,7 +88,7 @@ test('A18 thousands of distinct channels asked for, left, and asked about leave 
         ask(mallory, 'channel:join', { channel: `user:x${name.slice(5)}` }),
       ]),
     )
-    expect(answers.filter(({ ok }) => ok)).toHaveLength(300)
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(120)
     expect(await room.health()).toMatchObject({ connections: 3, rooms: 4 })
   }
   mallory.socket.disconnect()

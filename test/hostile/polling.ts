@@ -1,3 +1,4 @@
+import { cleanup } from '../support/cleanup.ts'
 import type { ProcessServer } from '../support/process-server.ts'
 import { connectPacket } from './room.ts'
 
@@ -13,7 +14,10 @@ export class Polling {
   static async open(server: Pick<ProcessServer, 'url'>): Promise<Polling> {
     const url = `${server.url}/socket.io/?EIO=4&transport=polling`
     const open = await (await fetch(url)).text()
-    return new Polling(`${url}&sid=${(JSON.parse(open.slice(1)) as { sid: string }).sid}`)
+    const polling = new Polling(`${url}&sid=${(JSON.parse(open.slice(1)) as { sid: string }).sid}`)
+    // Its end; nobody polls for it any more.
+    cleanup(() => polling.post('1').catch(() => {}))
+    return polling
   }
 
   /** Opened, authenticated, and a member of a channel. */

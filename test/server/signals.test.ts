@@ -17,6 +17,10 @@ class Listener implements Subscriber {
     this.userId = `user of ${id}`
   }
 
+  measure(): number {
+    return 100
+  }
+
   hides(): boolean {
     return false
   }
@@ -35,7 +39,7 @@ function channelWith(...ids: string[]) {
   const listeners = ids.map((id) => {
     const listener = new Listener(id)
     const member = channel.admit(listener, false)
-    channel.settle(member, 0)
+    channel.settle(member, 0, false)
     channel.open(member)
     return listener
   })
@@ -110,7 +114,7 @@ test('[JOIN5] who is joining is told no signal, and of the rest only what its re
   await turn()
   await turn()
   expect([...channel.subscribers()].map(({ id }) => id)).toEqual(['ann'])
-  channel.settle(member, 0)
+  channel.settle(member, 0, false)
   tell('after it')
   channel.open(member)
   tell('then')

@@ -11,8 +11,9 @@ export interface Blockable {
 export class Blocks {
   readonly #store: Store
   readonly #sessionsOf: (userId: string) => readonly Blockable[]
-  /** The last reading for a session, so that an earlier one that comes later does not count. */
-  readonly #readings = new WeakMap<Blockable, object>()
+  /** The newest reading that counts for a session: an earlier one that comes later says nothing new. */
+  readonly #readings = new WeakMap<Blockable, number>()
+  #last = 0
 
   constructor(store: Store, sessionsOf: (userId: string) => readonly Blockable[]) {
     this.#store = store
@@ -26,13 +27,11 @@ export class Blocks {
 
   /** Tells a session who blocked its person, as it stands now or later. */
   async load(session: Blockable): Promise<void> {
-    let reading: object
-    do {
-      reading = {}
-      this.#readings.set(session, reading)
-      const blockers = await this.blockersOf(session.userId)
-      if (this.#readings.get(session) === reading) session.blockedBy = new Set(blockers)
-    } while (this.#readings.get(session) !== reading)
+    const reading = ++this.#last
+    const blockers = await this.blockersOf(session.userId)
+    if (reading < (this.#readings.get(session) ?? 0)) return
+    this.#readings.set(session, reading)
+    session.blockedBy = new Set(blockers)
   }
 
   /** From when this has resolved, the blocked person is told nothing more. */

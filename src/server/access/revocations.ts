@@ -45,7 +45,7 @@ function isRevoked({ data }: KeptRecord, issuedAt: unknown): boolean {
   const { at, until } = data as { at: number; until?: number }
   if (until !== undefined && Date.now() < until) return true
   // iat counts whole seconds, so one of the very second may have been issued before; without one it may always have been.
-  return typeof issuedAt !== 'number' || issuedAt <= Math.floor(at / 1000)
+  return typeof issuedAt !== 'number' || Math.floor(issuedAt) <= Math.floor(at / 1000)
 }
 
 // No channel's address looks like this scope.

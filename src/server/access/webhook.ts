@@ -83,11 +83,20 @@ export function createWebhookPolicy(options: WebhookOptions): WebhookPolicy {
 
 /** @throws Error that says what is wrong with the answer, and never quotes it: an app's error page may hold anything */
 function roleIn({ status, text }: Answer): Role | null {
-  if (status === 403 || status === 404) return null
+  if (status === 401) throw new Error('got 401: the app does not believe us; is ACCESS_WEBHOOK_SECRET the same there?')
+  if (isRefusal(status)) return null
   if (status !== 200) throw new Error(`expected status 200, 403 or 404, got ${status}`)
   const { success, data } = answered.safeParse(jsonOf(text))
   if (!success) throw new Error(`expected a role: ${ROLES.join(', ')}, none or null`)
   return data.role === 'none' ? null : data.role
+}
+
+/**
+ * Whether a status says no to this one question, 400 to a channel that the app knows nothing of, say. Whoever asks for
+ * such channels must not shut out everybody else; 408 and 429 are about the app, which is too slow or asked too much.
+ */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429
 }
 
 function jsonOf(text: string): unknown {

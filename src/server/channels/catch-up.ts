@@ -1,8 +1,6 @@
-import type { Envelope, LogEntry } from '../../protocol/envelope.ts'
-import { jsonBytes } from '../../protocol/limits.ts'
+import type { Envelope } from '../../protocol/envelope.ts'
 import type { HistoryBody, HistoryReply, JoinBody, ResetReason } from '../../protocol/session.ts'
 import type { LogState, Store } from '../store/store.ts'
-import { hiddenFact, type Subscriber } from './delivery.ts'
 
 /** What a join's reply says of the log: where it stands, and what the session is given of it. */
 export interface CatchUp {
@@ -10,11 +8,8 @@ export interface CatchUp {
   readonly head: number
   readonly recovered: boolean
   readonly reason?: ResetReason
-  readonly events: LogEntry[]
+  readonly events: Envelope[]
 }
-
-/** Who a log is read for, as far as it matters what they may see of it. */
-type Reader = Pick<Subscriber, 'hides'>
 
 /** How much of a log one reply may bring. */
 export interface ReplyLimits {
@@ -28,43 +23,40 @@ export interface ReplyLimits {
  * [JOIN2] to [JOIN4] All that a returning session missed, or none of it and why. Never a part.
  * @throws ConveneError `unavailable`
  */
-export async function catchUp(store: Store, request: JoinBody, reader: Reader, limits: ReplyLimits): Promise<CatchUp> {
+export async function catchUp(store: Store, request: JoinBody, limits: ReplyLimits): Promise<CatchUp> {
   const { channel, since, last = 0 } = request
   const { epoch, head, floor } = await store.open(channel)
   if (!since) {
-    const events = last > 0 ? await store.read(channel, { before: head + 1, limit: last, newest: true }) : []
-    return { epoch, head, recovered: false, events: newestOf(seenBy(events, reader), limits.maxReplyBytes) }
+    const stretch = { before: head + 1, limit: last, newest: true, maxBytes: limits.maxReplyBytes }
+    return { epoch, head, recovered: false, events: last > 0 ? await store.read(channel, stretch) : [] }
   }
   const reset = (reason: ResetReason): CatchUp => ({ epoch, head, recovered: false, reason, events: [] })
   const refusal = refusalOf(since, { epoch, head, floor }, limits.maxCatchUp)
   if (refusal) return reset(refusal)
 
   const missed = head - since.seq
-  const facts = missed > 0 ? await store.read(channel, { after: since.seq, before: head + 1, limit: missed }) : []
-  // Trimmed while it was read.
-  if (facts.length < missed) return reset('expired')
-  const events = seenBy(facts, reader)
-  if (bytesOf(events) > limits.maxReplyBytes) return reset('too_many')
-  return { epoch, head, recovered: true, events }
+  const stretch = { after: since.seq, before: head + 1, limit: missed, maxBytes: limits.maxReplyBytes }
+  const events = missed > 0 ? await store.read(channel, stretch) : []
+  if (events.length === missed) return { epoch, head, recovered: true, events }
+  // Too large, unless it was trimmed while it was read.
+  return reset(since.seq < (await store.open(channel)).floor - 1 ? 'expired' : 'too_many')
 }
 
 /** A page of the log: the newest, or the oldest after a place. */
 export async function historyOf(
   store: Store,
   { channel, after, before, limit }: HistoryBody,
-  reader: Reader | undefined,
   { maxReplyBytes }: ReplyLimits,
-): Promise<HistoryReply> {
+): Promise<HistoryReply & { events: Envelope[] }> {
   const { epoch, head, floor } = await store.open(channel)
   const newest = after === undefined
-  const facts = await store.read(channel, { after, before: Math.min(before ?? head + 1, head + 1), limit, newest })
-  const events = seenBy(facts, reader)
-  return { epoch, head, floor, events: newest ? newestOf(events, maxReplyBytes) : oldestOf(events, maxReplyBytes) }
-}
-
-/** [MSG1] A log as somebody may see it; a server sees all of it. */
-function seenBy(facts: Envelope[], reader: Reader | undefined): LogEntry[] {
-  return reader ? facts.map((fact) => (reader.hides(fact) ? hiddenFact(fact) : fact)) : facts
+  const upTo = Math.min(before ?? head + 1, head + 1)
+  return {
+    epoch,
+    head,
+    floor,
+    events: await store.read(channel, { after, before: upTo, limit, newest, maxBytes: maxReplyBytes }),
+  }
 }
 
 function refusalOf(since: { epoch: string; seq: number }, log: LogState, maxCatchUp: number): ResetReason | undefined {
@@ -73,28 +65,4 @@ function refusalOf(since: { epoch: string; seq: number }, log: LogState, maxCatc
   if (since.seq < log.floor - 1) return 'expired'
   if (log.head - since.seq > maxCatchUp) return 'too_many'
   return undefined
-}
-
-function bytesOf(events: readonly LogEntry[]): number {
-  let bytes = 0
-  for (const event of events) bytes += jsonBytes(event)
-  return bytes
-}
-
-/**
- * The newest events that fit into one page, at least one. Without an end to it, whoever writes large facts would have
- * everybody cut who asks for the last of them: a reply has to fit through the outbox.
- */
-function newestOf<T>(events: T[], maxBytes: number): T[] {
-  return oldestOf(events.toReversed(), maxBytes).reverse()
-}
-
-/** The first events that fit into one page, at least one. */
-export function oldestOf<T>(events: T[], maxBytes: number): T[] {
-  let bytes = 0
-  const end = events.findIndex((event, i) => {
-    bytes += jsonBytes(event)
-    return i > 0 && bytes > maxBytes
-  })
-  return end === -1 ? events : events.slice(0, end)
 }

@@ -2,6 +2,10 @@ import type { Envelope } from '../../protocol/envelope.ts'
 import type { ConveneError } from '../../protocol/errors.ts'
 import { Delivery, type Outgoing, Signal, type Subscriber } from './delivery.ts'
 
+// More at once would fill the queue of whoever reads as fast as they can.
+const TURN_BYTES = 262_144
+const TURN_SIGNALS = 32
+
 /** How far a member's joining is: what goes out waits for it, or flows. */
 type Flow = { readonly state: 'joining'; readonly held: Outgoing[] } | { readonly state: 'open' }
 
@@ -22,7 +26,7 @@ export class Channel {
   /** Whose operation is on its way into the store, so that its author is left out wherever the fact comes back from. */
   readonly #origins = new Map<string, string>()
   readonly #delivered: (facts: number) => void
-  #facts: Delivery[] = []
+  readonly #facts: Delivery[] = []
   /** By what they replace: of one sender's cursors only the newest goes out. */
   #signals = new Map<unknown, Signal>()
   #flushing = false
@@ -56,7 +60,6 @@ export class Channel {
       this.#members.set(subscriber.id, joining)
       return joining
     }
-    member.echo = echo
     if (member.flow.state === 'open') member.flow = { state: 'joining', held: [] }
     return member
   }
@@ -73,8 +76,9 @@ export class Channel {
    * before it from the reply; one that joins again is still owed the facts that were held back, before the reply. What
    * else was held back is part of what the reply tells.
    */
-  settle(member: Member, head: number): void {
+  settle(member: Member, head: number, echo: boolean): void {
     this.flush()
+    member.echo = echo
     if (member.flow.state === 'joining') {
       const held = member.flow.held.filter((event) => event instanceof Delivery)
       if (member.position !== undefined) {
@@ -121,6 +125,8 @@ export class Channel {
     // Behind those that came meanwhile, as if the earlier one had been lost.
     this.#signals.delete(key)
     this.#signals.set(key, signal)
+    const [oldest] = this.#signals.keys()
+    if (this.#signals.size > TURN_SIGNALS) this.#signals.delete(oldest)
     this.#flushSoon()
   }
 
@@ -136,16 +142,33 @@ export class Channel {
   #flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
-    setImmediate(() => this.flush())
+    setImmediate(() => {
+      this.#flushing = false
+      this.#handOut(this.#turn())
+      if (this.#facts.length > 0) this.#flushSoon()
+    })
   }
 
-  /** Hands the turn's facts and signals to every member. */
+  /** The facts of one turn: all there are, or of very much a part. */
+  #turn(): Delivery[] {
+    const [member] = this.#members.values()
+    if (!member || this.#facts.length < 2) return this.#facts.splice(0)
+    let bytes = 0
+    const end = this.#facts.findIndex((fact, i) => {
+      bytes += member.subscriber.measure(fact)
+      return i > 0 && bytes > TURN_BYTES
+    })
+    return this.#facts.splice(0, end === -1 ? this.#facts.length : end)
+  }
+
+  /** Hands all facts and signals to every member. */
   flush(): void {
-    this.#flushing = false
-    if (this.#facts.length === 0 && this.#signals.size === 0) return
-    const facts = this.#facts
+    this.#handOut(this.#facts.splice(0))
+  }
+
+  #handOut(facts: readonly Delivery[]): void {
+    if (facts.length === 0 && this.#signals.size === 0) return
     const signals = this.#signals.values()
-    this.#facts = []
     this.#signals = new Map()
     const turn = [...facts, ...signals]
     for (const member of this.#members.values()) {

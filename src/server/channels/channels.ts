@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Envelope, FactReply } from '../../protocol/envelope.ts'
+import type { Envelope, FactReply, LogEntry } from '../../protocol/envelope.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { HistoryBody, HistoryReply, JoinBody } from '../../protocol/session.ts'
 import type { Cluster } from '../cluster/cluster.ts'
@@ -8,7 +8,7 @@ import type { Metrics } from '../observe/metrics.ts'
 import type { Store } from '../store/store.ts'
 import { type CatchUp, catchUp, historyOf, type ReplyLimits } from './catch-up.ts'
 import { Channel, type Member } from './channel.ts'
-import { Outgoing, type Sender, Signal, type Subscriber } from './delivery.ts'
+import { hiddenFact, Outgoing, type Sender, Signal, type Subscriber } from './delivery.ts'
 import { Feed } from './feed.ts'
 import type { FactRule, Publication } from './publication.ts'
 
@@ -93,13 +93,14 @@ export class Channels {
     // Of two tries under way at once the first is the author's; the other's answer must not make it forgotten.
     const isOrigin = origin !== undefined && live?.channel.publishing(operationId, origin)
     try {
-      const { duplicate, epoch, seq, timestamp, payload, result } = await this.#options.store.append(draft)
+      const { duplicate, epoch, seq, timestamp, payload, bytes, result } = await this.#options.store.append(draft)
       const reply = { epoch, seq, operationId, timestamp, ...result }
       if (duplicate) {
         if (isOrigin) live?.channel.forget(operationId)
         return { ...reply, duplicate: true }
       }
       this.#options.metrics.facts.inc()
+      publication.spend?.(bytes)
       this.#received({
         type,
         channel: channel as Envelope['channel'],
@@ -124,17 +125,18 @@ export class Channels {
    * Makes a session a member, with what its request wants of the log.
    * @throws ConveneError `unavailable`, what the door throws
    */
-  join<Admission, Beside, Entered>(
+  async join<Admission, Beside, Entered>(
     subscriber: Subscriber,
     request: JoinBody,
     door: Door<Admission, Beside, Entered>,
-  ): Promise<Joined<CatchUp & Beside, Entered>> {
+  ): Promise<Joined<Omit<CatchUp, 'events'> & { events: LogEntry[] } & Beside, Entered>> {
     const read = async () => {
       const admission = await door.admit()
-      const log = await catchUp(this.#options.store, request, subscriber, this.#options)
+      const log = await catchUp(this.#options.store, request, this.#options)
       return { ...log, ...(await door.beside(admission, log)) }
     }
-    return this.#join(subscriber, request.channel, request.echo ?? false, read, (log) => door.enter(log))
+    const joined = await this.#join(subscriber, request.channel, request.echo ?? false, read, (log) => door.enter(log))
+    return { ...joined, log: { ...joined.log, events: seenBy(subscriber, joined.log.events) } }
   }
 
   /**
@@ -163,7 +165,7 @@ export class Channels {
       const log = await read(live)
       await live.feed.reach(log.head)
       if (live.channel.member(subscriber.id) !== member) throw member.left ?? gone()
-      live.channel.settle(member, log.head)
+      live.channel.settle(member, log.head, echo)
       // Gone while the store was read, or cut by what it was just delivered: nobody would take it out again, and a
       // reply would tell of a head that it has not reached.
       if (subscriber.closed) throw gone()
@@ -193,8 +195,10 @@ export class Channels {
    * @throws ConveneError `unavailable`
    */
   async history(request: HistoryBody, reader?: Subscriber): Promise<HistoryReply> {
-    const read = () => historyOf(this.#options.store, request, reader, this.#options)
-    return reader ? this.asMember(reader, request.channel, read) : read()
+    const read = () => historyOf(this.#options.store, request, this.#options)
+    if (!reader) return read()
+    const page = await this.asMember(reader, request.channel, read)
+    return { ...page, events: seenBy(reader, page.events) }
   }
 
   /**
@@ -260,7 +264,13 @@ export class Channels {
   }
 
   #react(fact: Envelope): void {
-    if (Object.hasOwn(this.#options.reactions, fact.type)) this.#options.reactions[fact.type]?.(fact)
+    if (!Object.hasOwn(this.#options.reactions, fact.type)) return
+    try {
+      this.#options.reactions[fact.type]?.(fact)
+    } catch (error) {
+      // What is stored goes out, whatever else was to become of it.
+      this.#options.logger.error({ err: error, channel: fact.channel, seq: fact.seq }, 'a reaction failed')
+    }
   }
 
   #enter(address: string): Live {
@@ -290,6 +300,11 @@ export class Channels {
     live.feed.stop()
     this.#options.cluster.unsubscribe(address)
   }
+}
+
+/** [MSG1] A stretch of the log as somebody may see it: asked last, so that a block counts that came while it was read. */
+function seenBy(reader: Subscriber, facts: readonly Envelope[]): LogEntry[] {
+  return facts.map((fact) => (reader.hides(fact) ? hiddenFact(fact) : fact))
 }
 
 function gone(): ConveneError {

@@ -74,6 +74,8 @@ export interface Subscriber {
   hides(fact: Envelope): boolean
   /** Whether the signals of somebody are. */
   hidesSignalsOf(userId: string): boolean
+  /** Bytes that an event takes on its way to it. */
+  measure(event: Outgoing): number
   /** Takes events of one channel, in order. */
   deliver(events: readonly Outgoing[]): void
 }

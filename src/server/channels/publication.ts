@@ -16,6 +16,8 @@ export interface Publication {
   readonly role: Role
   /** ms since 1970; now unless given. */
   readonly timestamp?: number | undefined
+  /** Told how many bytes everybody is told, about: they are what it costs the others. */
+  readonly spend?: ((bytes: number) => void) | undefined
   /** The session that is to have the reply instead of the fact. */
   readonly origin?: string | undefined
 }

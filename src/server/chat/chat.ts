@@ -1,6 +1,5 @@
-import type { MessageListBody, MessageListReply, ReadPosition } from '../../protocol/chat.ts'
-import { MAX_REPLY_BYTES, MAX_UNREAD } from '../../protocol/limits.ts'
-import { oldestOf } from '../channels/catch-up.ts'
+import type { Message, MessageListBody, MessageListReply, ReadPosition } from '../../protocol/chat.ts'
+import { jsonBytes, MAX_REPLY_BYTES, MAX_UNREAD } from '../../protocol/limits.ts'
 import type { RecordKey } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 import { MESSAGE, messageOf } from './message-record.ts'
@@ -32,7 +31,7 @@ export class Chat {
       newest: true,
       exceptOwners: blockedBy,
     })
-    const messages = oldestOf(records.slice(0, limit).map(messageOf), this.#maxReplyBytes)
+    const messages = firstOf(records.slice(0, limit).map(messageOf), this.#maxReplyBytes)
     return { messages, hasMore: messages.length < records.length }
   }
 
@@ -80,6 +79,16 @@ export class Chat {
     const exceptOwners = [userId, ...blockedBy]
     return this.#store.count({ scope: channel, kind: MESSAGE, after, upTo, limit: MAX_UNREAD, exceptOwners })
   }
+}
+
+/** As many as fit into one reply, at least one. */
+function firstOf(messages: Message[], maxBytes: number): Message[] {
+  let bytes = 0
+  const end = messages.findIndex((message, i) => {
+    bytes += jsonBytes(message)
+    return i > 0 && bytes > maxBytes
+  })
+  return end === -1 ? messages : messages.slice(0, end)
 }
 
 function readKey(channel: string, userId: string): RecordKey {

@@ -15,6 +15,16 @@ export interface Document {
   readonly forgotten: number
 }
 
+/** A document while a fact changes it: one copy of it, however many operations write it. */
+export interface Draft extends Document {
+  exists: boolean
+  version: number
+  since: number
+  fields: Map<string, unknown>
+  changed: Map<string, number>
+  forgotten: number
+}
+
 /** Fields and their values. Not an object: a field may be called `__proto__`. In a write, null removes a field. */
 export type Fields = ReadonlyMap<string, unknown>
 
@@ -34,35 +44,30 @@ export function widgetOfDocument(documentId: string): string {
 export const REMOVED_KEPT = 200
 const REMOVED_KEPT_CHARS = 8192
 
-export function absent(id: string, version: number): Document {
+export function absent(id: string, version: number): Draft {
   return { id, exists: false, version, since: version, fields: new Map(), changed: new Map(), forgotten: version }
 }
 
-/** The document's next version. A field that is given the value it has does not change. */
-export function written(document: Document, values: Fields): Document {
-  const version = document.version + 1
-  const fields = new Map(document.fields)
-  const changed = new Map(document.changed)
+export function draftOf(document: Document): Draft {
+  return { ...document, fields: new Map(document.fields), changed: new Map(document.changed) }
+}
+
+/** Makes it the document's next version. A field that is given the value it has does not change. */
+export function write(draft: Draft, values: Fields): void {
+  draft.version++
+  if (!draft.exists) draft.since = draft.version
+  draft.exists = true
   for (const [field, value] of values) {
-    if (hasValue(document, field, value)) continue
-    changed.set(field, version)
-    if (value === null) fields.delete(field)
-    else fields.set(field, value)
-  }
-  const forgotten = forgetOldest(changed, fields, document.forgotten)
-  return {
-    ...document,
-    exists: true,
-    since: document.exists ? document.since : version,
-    version,
-    fields,
-    changed,
-    forgotten,
+    if (hasValue(draft, field, value)) continue
+    draft.changed.set(field, draft.version)
+    if (value === null) draft.fields.delete(field)
+    else draft.fields.set(field, value)
   }
 }
 
-export function deleted(document: Document): Document {
-  return absent(document.id, document.version + 1)
+/** Makes it the version in which the document was deleted. */
+export function remove(draft: Draft): void {
+  Object.assign(draft, absent(draft.id, draft.version + 1))
 }
 
 /** What a write would find in a field; null where there is none. */
@@ -84,8 +89,14 @@ export function dataOf({ id, fields }: Document): Record<string, unknown> {
   return Object.fromEntries(fields)
 }
 
+/** How many fields everybody sees in a document. */
+export function fieldsIn(document: Document): number {
+  return document.id === LAYOUT ? Object.keys(dataOf(document)).length : document.fields.size
+}
+
 /** Takes the oldest removed fields out of `changed`, so that a document does not grow with what is gone. */
-function forgetOldest(changed: Map<string, number>, fields: Fields, forgotten: number): number {
+export function forgetOldest(draft: Draft): void {
+  const { changed, fields } = draft
   const removed = Array.from(changed).filter(([field]) => !fields.has(field))
   let chars = 0
   const newestFirst = removed.sort(([, a], [, b]) => b - a)
@@ -93,7 +104,7 @@ function forgetOldest(changed: Map<string, number>, fields: Fields, forgotten: n
     chars += field.length
     return i === REMOVED_KEPT || chars > REMOVED_KEPT_CHARS
   })
-  if (enough === -1) return forgotten
+  if (enough === -1) return
   for (const [field] of newestFirst.slice(enough)) changed.delete(field)
-  return Math.max(forgotten, newestFirst[enough]?.[1] ?? 0)
+  draft.forgotten = Math.max(draft.forgotten, newestFirst[enough]?.[1] ?? 0)
 }

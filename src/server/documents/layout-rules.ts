@@ -4,32 +4,37 @@ import { LAYOUTS_KEPT } from '../../protocol/limits.ts'
 import type { FactRule, Publication } from '../channels/publication.ts'
 import type { Decided, Place, RecordKey, RecordWrite } from '../store/record.ts'
 import { mergesWith } from './base.ts'
-import { Changes } from './changes.ts'
-import { LAYOUT, written } from './document.ts'
+import { type Bounds, Changes } from './changes.ts'
+import { LAYOUT } from './document.ts'
 import { documentKey } from './kept.ts'
 import { ledgerKey } from './ledger.ts'
 import { payloadOf } from './payload.ts'
 
 type Layout = LayoutUpdate['layout']
 
-export const layoutUpdateRule: FactRule = (publication) => {
-  const { layout } = payloadOf<LayoutUpdate>(publication)
+export function layoutRules(bounds: Bounds): Readonly<Record<string, FactRule>> {
   return {
-    reads: layoutReads(publication),
-    decide: (read, place) => change(publication, new Changes(publication, read, place), place, layout, {}),
-  }
-}
-
-export const layoutRestoreRule: FactRule = (publication) => {
-  const { version } = payloadOf<LayoutRestore>(publication)
-  const key = versionKey(publication.channel, version)
-  return {
-    reads: [...layoutReads(publication), key],
-    decide(read, place) {
-      const changes = new Changes(publication, read, place)
-      const kept = read(key)
-      if (!kept) throw notKept(version, changes.now(LAYOUT).version)
-      return change(publication, changes, place, kept.data.layout as Layout, { restored: version })
+    'layout:update': (publication) => {
+      const { layout } = payloadOf<LayoutUpdate>(publication)
+      return {
+        reads: layoutReads(publication),
+        decide(read, place) {
+          return change(publication, new Changes(bounds, publication, read, place), place, layout, {})
+        },
+      }
+    },
+    'layout:restore': (publication) => {
+      const { version } = payloadOf<LayoutRestore>(publication)
+      const key = versionKey(publication.channel, version)
+      return {
+        reads: [...layoutReads(publication), key],
+        decide(read, place) {
+          const changes = new Changes(bounds, publication, read, place)
+          const kept = read(key)
+          if (!kept) throw notKept(version, changes.now(LAYOUT).version)
+          return change(publication, changes, place, kept.data.layout as Layout, { restored: version })
+        },
+      }
     },
   }
 }
@@ -50,11 +55,8 @@ function change(
   told: { readonly restored?: number },
 ): Decided {
   const fields = new Map([[LAYOUT, layout]])
-  const before = changes.now(LAYOUT)
-  const merged = mergesWith(before, { fields, baseVersion, path: '' })
-  const next = written(before, fields)
-  changes.put(next)
-  const { version } = next
+  const merged = mergesWith(changes.before(LAYOUT), { fields, baseVersion, path: '' })
+  const version = changes.write(LAYOUT, fields)
   const writes: RecordWrite[] = [
     ...changes.writes(),
     { ...versionKey(channel, version), seq: place.seq, owner: null, deleted: false, data: { layout } },

@@ -1,12 +1,20 @@
+import { MAX_DOCUMENT_BYTES, MAX_DOCUMENTS_BYTES } from '../../protocol/limits.ts'
 import type { FactRule } from '../channels/publication.ts'
-import { layoutRestoreRule, layoutUpdateRule } from './layout-rules.ts'
-import { widgetBatchRule, widgetDeleteRule, widgetUpdateRule } from './widget-rules.ts'
+import { layoutRules } from './layout-rules.ts'
+import { widgetRules } from './widget-rules.ts'
 
-/** How facts change a channel's documents: each gives them their next versions in its own transaction [DOC1]. */
-export const documentRules: Readonly<Record<string, FactRule>> = {
-  'widget:update': widgetUpdateRule,
-  'widget:delete': widgetDeleteRule,
-  'widget:batch': widgetBatchRule,
-  'layout:update': layoutUpdateRule,
-  'layout:restore': layoutRestoreRule,
+/**
+ * How facts change a channel's documents: each gives them their next versions in its own transaction [DOC1].
+ * `maxBytes`: what one reply may bring, and so all documents of a channel together, since `document:list` has no pages.
+ */
+export function createDocumentRules({
+  maxBytes = MAX_DOCUMENTS_BYTES,
+}: {
+  readonly maxBytes?: number
+} = {}): Readonly<Record<string, FactRule>> {
+  const bounds = { each: Math.min(MAX_DOCUMENT_BYTES, maxBytes), all: Math.min(MAX_DOCUMENTS_BYTES, maxBytes) }
+  return { ...widgetRules(bounds), ...layoutRules(bounds) }
 }
+
+/** The rules where nothing else limits a reply. */
+export const documentRules = createDocumentRules()

@@ -1,10 +1,10 @@
 import type { WidgetBatch, WidgetDelete, WidgetUpdate } from '../../protocol/documents.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { FactRule, Publication } from '../channels/publication.ts'
-import type { Rule } from '../store/record.ts'
+import type { Decided, Rule } from '../store/record.ts'
 import { mergesWith } from './base.ts'
-import { Changes } from './changes.ts'
-import { deleted, documentOfWidget, written } from './document.ts'
+import { type Bounds, Changes } from './changes.ts'
+import { documentOfWidget } from './document.ts'
 import { documentKey } from './kept.ts'
 import { ledgerKey } from './ledger.ts'
 import { payloadOf } from './payload.ts'
@@ -17,20 +17,23 @@ interface Done {
   readonly merged: boolean
 }
 
-export const widgetUpdateRule: FactRule = (publication) => {
-  const payload = payloadOf<WidgetUpdate>(publication)
-  return one(publication, { type: 'widget:update', payload, baseVersion: publication.baseVersion })
+export function widgetRules(bounds: Bounds): Readonly<Record<string, FactRule>> {
+  return {
+    'widget:update': (publication) => {
+      const payload = payloadOf<WidgetUpdate>(publication)
+      return one(bounds, publication, { type: 'widget:update', payload, baseVersion: publication.baseVersion })
+    },
+    'widget:delete': (publication) => {
+      const payload = payloadOf<WidgetDelete>(publication)
+      return one(bounds, publication, { type: 'widget:delete', payload, baseVersion: publication.baseVersion })
+    },
+    'widget:batch': (publication) => many(bounds, publication),
+  }
 }
 
-export const widgetDeleteRule: FactRule = (publication) => {
-  const payload = payloadOf<WidgetDelete>(publication)
-  return one(publication, { type: 'widget:delete', payload, baseVersion: publication.baseVersion })
-}
-
-export const widgetBatchRule: FactRule = (publication) => {
+function many(bounds: Bounds, publication: Publication): Rule {
   const { operations } = payloadOf<WidgetBatch>(publication)
-  return rule(publication, operations, (read, place) => {
-    const changes = new Changes(publication, read, place)
+  return rule(bounds, publication, operations, (changes) => {
     const done = operations.map((operation, i) => change(changes, operation, `payload.operations.${i}.`))
     const told = operations.map(({ type, payload }, i) => ({
       type,
@@ -39,27 +42,36 @@ export const widgetBatchRule: FactRule = (publication) => {
     const merged = done.some((each) => each.merged)
     return {
       payload: { operations: told },
-      writes: changes.writes(),
       result: { versions: done.map(({ version }) => version), ...(merged && { merged }) },
     }
   })
 }
 
-function one(publication: Publication, operation: Operation): Rule {
-  return rule(publication, [operation], (read, place) => {
-    const changes = new Changes(publication, read, place)
+function one(bounds: Bounds, publication: Publication, operation: Operation): Rule {
+  return rule(bounds, publication, [operation], (changes) => {
     const { version, merged } = change(changes, operation, '')
     return {
       payload: { ...operation.payload, version },
-      writes: changes.writes(),
       result: { version, ...(merged && { merged }) },
     }
   })
 }
 
-function rule({ channel }: Publication, operations: readonly Operation[], decide: Rule['decide']): Rule {
+function rule(
+  bounds: Bounds,
+  publication: Publication,
+  operations: readonly Operation[],
+  decide: (changes: Changes) => Omit<Decided, 'writes'>,
+): Rule {
+  const { channel } = publication
   const ids = new Set(operations.map(({ payload }) => documentOfWidget(payload.widgetId)))
-  return { reads: [ledgerKey(channel), ...Array.from(ids, (id) => documentKey(channel, id))], decide }
+  return {
+    reads: [ledgerKey(channel), ...Array.from(ids, (id) => documentKey(channel, id))],
+    decide(read, place) {
+      const changes = new Changes(bounds, publication, read, place)
+      return { ...decide(changes), writes: changes.writes() }
+    },
+  }
 }
 
 /**
@@ -68,13 +80,10 @@ function rule({ channel }: Publication, operations: readonly Operation[], decide
  */
 function change(changes: Changes, { type, payload, baseVersion }: Operation, path: string): Done {
   const id = documentOfWidget(payload.widgetId)
-  const document = changes.now(id)
   const fields = type === 'widget:update' ? new Map(Object.entries(payload.data)) : null
-  if (!fields && !document.exists) throw noWidget(id)
+  if (!fields && !changes.now(id).exists) throw noWidget(id)
   const merged = mergesWith(changes.before(id), { fields, baseVersion, path })
-  const next = fields ? written(document, fields) : deleted(document)
-  changes.put(next)
-  return { version: next.version, merged }
+  return { version: changes.write(id, fields), merged }
 }
 
 function noWidget(id: string): ConveneError {

@@ -5,7 +5,6 @@ import type { Logger } from '../observe/logger.ts'
 import { type CallersOptions, createCallers } from './callers.ts'
 import { type DemoOptions, demoRoutes } from './demo.ts'
 import { errorHandler, notFound } from './errors.ts'
-import { JSON_TYPES } from './json-body.ts'
 import { keyFromPath } from './keys.ts'
 import { mount } from './mount.ts'
 import { createRoutes, type RoutesOptions } from './routes.ts'
@@ -33,7 +32,6 @@ export function createApp(options: AppOptions): Express {
     }),
     cors({ origin: (origin, callback) => callback(null, options.isOriginAllowed(origin)), credentials: true }),
     keyFromPath,
-    express.json({ limit: '100kb', type: JSON_TYPES }),
   )
   if (options.demo) app.use(demoRoutes(options.demo))
 

@@ -47,8 +47,8 @@ export function broadcastRoutes({ channels, publish }: BroadcastOptions): readon
           return new OtherStatus(400, { error: 'Missing required fields: type, projectId' })
         }
         const named = parseBody(project, { projectId }, 'broadcast')
-        const address = String(channel ?? `project:${projectId}`)
-        const stored = await publish(channel ?? address, { ...rest, type: canonicalType(type) })
+        const address = parseBody(channelAddress, channel ?? `project:${projectId}`, 'channel')
+        const stored = await publish(address, { ...rest, type: canonicalType(type) })
         const { epoch, seq, operationId, duplicate } = stored
         return {
           message: 'Broadcast sent',

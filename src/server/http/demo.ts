@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import express, { Router } from 'express'
+import express, { type RequestHandler, Router } from 'express'
 import jwt from 'jsonwebtoken'
 import { z } from 'zod'
 import { ConveneError, parseBody } from '../../protocol/errors.ts'
+import { jsonBody } from './json-body.ts'
 import { isLocal } from './keys.ts'
 
 const person = z.object({ id: z.string().regex(/^[a-z0-9-]{1,32}$/), name: z.string().min(1).max(64) })
@@ -35,10 +36,7 @@ export function demoRoutes({ root, secret, issuer, audience }: DemoOptions): Rou
   })
   router.use('/demo', express.static(files, { index: false }))
 
-  router.post('/demo/token', (request, response) => {
-    if (!isLocal(request)) {
-      throw new ConveneError('forbidden', 'The demo gives tokens to this computer only; open it as http://localhost')
-    }
+  router.post('/demo/token', localOnly, jsonBody, (request, response) => {
     if (secret === undefined) {
       throw new ConveneError(
         'not_found',
@@ -51,4 +49,11 @@ export function demoRoutes({ root, secret, issuer, audience }: DemoOptions): Rou
   })
 
   return router
+}
+
+const localOnly: RequestHandler = (request, _response, next) => {
+  if (!isLocal(request)) {
+    throw new ConveneError('forbidden', 'The demo gives tokens to this computer only; open it as http://localhost')
+  }
+  next()
 }

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
-import { ConveneError, ERRORS, type ErrorCode } from '../../protocol/errors.ts'
+import { ConveneError, catalogued, ERRORS, type ErrorCode } from '../../protocol/errors.ts'
 import type { Logger } from '../observe/logger.ts'
 
 // body-parser says what was wrong by a word of its own.
@@ -33,10 +33,7 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
 }
 
 function errorOf(thrown: unknown, logger: Logger, method: string): ConveneError {
-  if (thrown instanceof ConveneError) {
-    if (thrown.code === 'unavailable') logger.error({ err: thrown.cause }, 'the store cannot be reached')
-    return thrown
-  }
+  if (thrown instanceof ConveneError) return toldOf(thrown, logger, method)
   const { type, status } = (thrown ?? {}) as { type?: string; status?: number }
   const known = type === undefined ? undefined : BODY_ERRORS[type]
   if (known) return new ConveneError(known.code, known.message)
@@ -44,6 +41,13 @@ function errorOf(thrown: unknown, logger: Logger, method: string): ConveneError 
   if (status !== undefined && status >= 400 && status < 500) {
     return new ConveneError('invalid', 'The request could not be read')
   }
-  logger.error({ err: thrown, method }, 'an HTTP request failed')
-  return new ConveneError('internal', 'Something went wrong here; it was logged. Try again')
+  return toldOf(thrown, logger, method)
+}
+
+/** What a caller is told of what a handler has thrown; what they are not told is logged. */
+export function toldOf(thrown: unknown, logger: Logger, method: string): ConveneError {
+  const error = catalogued(thrown)
+  if (error.code === 'unavailable') logger.error({ err: error.cause }, 'the store cannot be reached')
+  if (error.code === 'internal') logger.error({ err: error.cause, method }, 'an HTTP request failed')
+  return error
 }

@@ -5,12 +5,15 @@ import { ConveneError, errorBody } from '../../protocol/errors.ts'
 import { MAX_BATCH } from '../../protocol/limits.ts'
 import { historyBody, historyReply } from '../../protocol/session.ts'
 import type { Channels } from '../channels/channels.ts'
+import type { Logger } from '../observe/logger.ts'
+import { toldOf } from './errors.ts'
 import { PUBLISH_ERRORS, publishBody, type ServicePublish } from './publish.ts'
 import { type Route, route } from './route.ts'
 
 export interface EventsOptions {
   readonly channels: Channels
   readonly publish: ServicePublish
+  readonly logger: Logger
 }
 
 const path = '/api/v1/channels/:channel/events'
@@ -23,7 +26,7 @@ const result = z.discriminatedUnion('ok', [
 ])
 
 /** `GET|POST /api/v1/channels/:channel/events`: a channel's history, and publishing into it. */
-export function eventsRoutes({ channels, publish }: EventsOptions): readonly Route[] {
+export function eventsRoutes({ channels, publish, logger }: EventsOptions): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -55,14 +58,14 @@ export function eventsRoutes({ channels, publish }: EventsOptions): readonly Rou
           throw new ConveneError('invalid', `events: expected an array of 1 to ${MAX_BATCH} events`)
         }
         const outcomes = await Promise.allSettled(events.map((event) => publish(channel, event)))
-        return { results: outcomes.map(resultOf) }
+        return { results: outcomes.map((outcome) => resultOf(outcome, logger)) }
       },
     }),
   ]
 }
 
-function resultOf(outcome: PromiseSettledResult<z.infer<typeof factReply>>): z.infer<typeof result> {
+/** One that failed, however badly, takes nothing from the others: they are stored. */
+function resultOf(outcome: PromiseSettledResult<z.infer<typeof factReply>>, logger: Logger): z.infer<typeof result> {
   if (outcome.status === 'fulfilled') return { ok: true, ...outcome.value }
-  if (outcome.reason instanceof ConveneError) return { ok: false, error: outcome.reason.toBody() }
-  throw outcome.reason
+  return { ok: false, error: toldOf(outcome.reason, logger, 'POST').toBody() }
 }

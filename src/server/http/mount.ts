@@ -4,7 +4,7 @@ import { ConveneError, parseBody } from '../../protocol/errors.ts'
 import { MAX_DEPTH } from '../../protocol/limits.ts'
 import type { WhoCalls } from './callers.ts'
 import { isDeeper } from './depth.ts'
-import { requireJson } from './json-body.ts'
+import { readJson, requireJson } from './json-body.ts'
 import { OtherStatus, type Route } from './route.ts'
 
 export interface MountOptions {
@@ -20,6 +20,7 @@ export function mount(app: Express, routes: readonly Route[], options: MountOpti
       if (route.method !== 'get') {
         if (options.isDraining()) throw new ConveneError('draining', 'Server is draining', { retryAfterMs: 1000 })
         requireJson(request)
+        await readJson(request, response)
       }
       send(response, route, await route.handle({ ...asked(route, request), caller }))
     })

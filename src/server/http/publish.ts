@@ -4,6 +4,7 @@ import type { ClientEvent } from '../../protocol/client-events.ts'
 import { type FactReply, factType, jsonObject, operationId } from '../../protocol/envelope.ts'
 import { ConveneError, type ErrorCode, parseBody } from '../../protocol/errors.ts'
 import { MAX_DEPTH } from '../../protocol/limits.ts'
+import { member } from '../../protocol/members.ts'
 import type { Publication } from '../channels/publication.ts'
 import { isDeeper } from './depth.ts'
 
@@ -23,7 +24,7 @@ export const publishBody = z.object({
   payload: jsonObject,
   operationId: operationId.optional(),
   baseVersion: z.int().min(0).optional(),
-  userId: z.string().min(1).max(256).optional(),
+  userId: member.shape.userId.optional(),
   timestamp: z.int().min(0).optional(),
 })
 

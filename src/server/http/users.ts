@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ConveneError } from '../../protocol/errors.ts'
 import { member } from '../../protocol/members.ts'
 import type { Blocks } from '../access/blocks.ts'
 import { type Route, route } from './route.ts'
@@ -29,6 +30,9 @@ export function userRoutes({ blocks, people }: UsersOptions): readonly Route[] {
       summary: 'Blocks blockedId for id: what id writes is kept from blockedId.',
       errors: ['unavailable'],
       async handle({ params: { id, blockedId } }) {
+        if (blockedId === id) {
+          throw new ConveneError('invalid', 'path: blockedId: expected somebody else than id, got the same person')
+        }
         await blocks.block(id, blockedId)
         return {}
       },
@@ -72,7 +76,13 @@ export function userRoutes({ blocks, people }: UsersOptions): readonly Route[] {
       name: 'revokeToken',
       summary: 'Ends the sessions of one token, named by its claim jti, and refuses it from now on.',
       may: 'key',
-      body: z.object({ jti: z.string().min(1).max(512) }),
+      body: z.object({
+        jti: z
+          .string()
+          .min(1)
+          .max(512)
+          .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected text without control characters'),
+      }),
       reply: ended,
       errors: ['unavailable'],
       handle: async ({ body }) => ({ sessions: await people.revokeToken(body.jti) }),

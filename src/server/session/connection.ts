@@ -18,6 +18,8 @@ export interface Connection {
   readonly ready: boolean
   /** Resolves when so little waits for the client that a large reply fits as well, or when it is gone. */
   drained(): Promise<void>
+  /** Bytes that an event takes on its way to this client; made once, as the event itself is. */
+  measure(event: Outgoing): number
   /** Emits something that is meant for this client alone. */
   send(event: string, body: unknown): void
   /** Emits what others get as well. */

@@ -34,6 +34,12 @@ interface Addressed {
   readonly operationId?: string
 }
 
+/** What a failure says of the request it answers. */
+interface About {
+  readonly event: string
+  readonly operationId?: string
+}
+
 /** Leads each request to its handler: known? not too many? well-formed? allowed? And its answer back. */
 export class Dispatch {
   readonly #options: DispatchOptions
@@ -45,27 +51,47 @@ export class Dispatch {
   }
 
   /** Serves one request from beginning to end. Never rejects. A body that could not be read comes as its error. */
-  async serve(session: Session, name: unknown, body: unknown, reply: Reply | undefined): Promise<void> {
-    const { metrics } = this.#options
+  serve(session: Session, name: unknown, body: unknown, reply: Reply | undefined): Promise<void> {
     const known = typeof name === 'string' && this.#options.handlers.has(name)
-    const stop = known ? metrics.replySeconds.startTimer({ event: name }) : undefined
+    const stop = known ? this.#options.metrics.replySeconds.startTimer({ event: name }) : undefined
     this.#underWay++
+    // What follows knows the body no more: while it waits for its turn, only what is needed of it is kept.
+    const about = { event: String(name).slice(0, 128), ...operationIdOf(body) }
+    return this.#finish(
+      session,
+      about,
+      begun(() => this.#answer(session, name, body)),
+      reply,
+      stop,
+    )
+  }
+
+  async #finish(
+    session: Session,
+    about: About,
+    answered: Promise<Answer>,
+    reply: Reply | undefined,
+    stop: (() => void) | undefined,
+  ): Promise<void> {
     try {
-      const answer = await this.#answer(session, name, body)
+      const answer = await answered
       if (session.closed) return
       if (reply) reply({ ok: true, ...answer.reply })
-      else if (name === 'ping') session.send('pong', answer.reply)
+      else if (about.event === 'ping') session.send('pong', answer.reply)
       answer.afterwards?.()
     } catch (thrown) {
-      const error = this.#errorOf(thrown, session, name)
-      metrics.refused.inc({ code: error.code })
+      const error = this.#errorOf(thrown, session, about.event)
+      this.#options.metrics.refused.inc({ code: error.code })
       if (session.closed) return
       if (error.code === 'rate_limited' && !session.floodRate.allows()) {
         session.connection.close(error)
         return
       }
-      if (reply) reply({ ok: false, error: error.toBody() })
-      else session.send('error', { ...error.toBody(), event: String(name), ...operationIdOf(body) })
+      const { conflict, ...told } = error.toBody()
+      // It brings a document: one after the other they would have a client cut that comes back with many. It can ask.
+      const body: ErrorBody = conflict && session.ready ? { ...told, conflict } : told
+      if (reply) reply({ ok: false, error: body })
+      else session.send('error', { ...body, ...about })
     } finally {
       stop?.()
       if (--this.#underWay === 0) for (const idle of this.#whenIdle.splice(0)) idle()
@@ -87,15 +113,15 @@ export class Dispatch {
     const parsed = parseBody(event.body, body, name)
     const channel = (parsed as Addressed | undefined)?.channel
     if (channel === undefined) return handler(session, parsed, 'viewer')
-    return inLane(session, channel, event.holds === true || event.large === true, () =>
+    return inLane(session, channel, event.holds === true || event.large === true, parsed, () =>
       event.joined
-        ? serveMember(session, channel, event, (role) => handler(session, parsed, role))
-        : this.#enter(session, channel, () => handler(session, parsed, 'viewer')),
+        ? serveMember(session, channel, event, parsed, (role) => handler(session, parsed, role))
+        : this.#enter(session, channel, parsed, () => handler(session, parsed, 'viewer')),
     )
   }
 
   /** Sees that a session does not enter too many channels. Whether it may enter this one, the handler asks. */
-  async #enter(session: Session, channel: string, serve: () => Answer | Promise<Answer>) {
+  async #enter(session: Session, channel: string, body: unknown, serve: () => Answer | Promise<Answer>) {
     const { maxChannels } = this.#options
     const entered = new Set([...session.channels, ...session.entering].filter((name) => kindOf(name) !== 'user'))
     if (kindOf(channel) !== 'user' && entered.add(channel).size > maxChannels) {
@@ -103,16 +129,16 @@ export class Dispatch {
     }
     session.entering.add(channel)
     try {
-      return await inTurn(session, serve)
+      return await inTurn(session, body, serve)
     } finally {
       session.entering.delete(channel)
     }
   }
 
-  #errorOf(thrown: unknown, session: Session, event: unknown): ConveneError {
+  #errorOf(thrown: unknown, session: Session, event: string): ConveneError {
     const error = catalogued(thrown)
     if ((error.code === 'internal' || error.code === 'unavailable') && error.cause !== undefined) {
-      const where = { session: session.id, user: session.author.id, event: String(event).slice(0, 80) }
+      const where = { session: session.id, user: session.author.id, event }
       this.#options.logger.error({ err: error.cause, ...where }, 'a request failed')
     }
     return error
@@ -124,11 +150,17 @@ function serveMember(
   session: Session,
   channel: string,
   event: ClientEvent,
+  body: unknown,
   serve: (role: Role) => Answer | Promise<Answer>,
 ) {
   const role = requireJoined(channel, session.role(channel))
   requireRight(channel, role, event.needs)
-  return event.large ? inTurn(session, () => serve(role)) : serve(role)
+  return event.large ? inTurn(session, body, () => serve(role)) : serve(role)
+}
+
+/** Begins something, and has its failure as a rejection in any case. */
+async function begun<T>(work: () => T | Promise<T>): Promise<T> {
+  return work()
 }
 
 /** [REQ2] */

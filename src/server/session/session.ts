@@ -7,11 +7,14 @@ import type { Identity } from '../auth/identity.ts'
 import type { Connection, Outgoing } from './connection.ts'
 import { watchExpiry } from './expiry.ts'
 import { Rate } from './limits.ts'
+import { Waiting } from './waiting.ts'
 
 // Refusals a second, and twice that at once: a stock client that was offline sends all it kept in one go.
 const FLOOD_PER_SECOND = 500
 
-export interface SessionRates {
+/** What one session may do and hold. */
+export interface SessionLimits {
+  readonly maxChannels: number
   readonly factsPerSecond: number
   readonly signalsPerSecond: number
 }
@@ -28,8 +31,12 @@ export class Session {
   readonly floodRate = new Rate(FLOOD_PER_SECOND)
   /** Requests that hold a channel: what comes after one waits for it [REQ5]. */
   readonly lanes = new Map<string, Promise<unknown>>()
+  /** What cannot be served yet. */
+  readonly waiting: Waiting
   /** The last of the requests whose replies may be large: they are served one after the other. */
   turn: Promise<unknown> = Promise.resolve()
+  /** The last of the new tokens it was given: each is taken in after the one before. */
+  refreshing: Promise<unknown> = Promise.resolve()
   /** [MSG1] Who blocked this person; known before anything is served. */
   blockedBy: ReadonlySet<string> = new Set()
   /** Channels it is about to be joined to. */
@@ -40,13 +47,14 @@ export class Session {
   #stopWatch: () => void
   #ended = false
 
-  constructor(connection: Connection, verified: Verified, rates: SessionRates) {
+  constructor(connection: Connection, verified: Verified, limits: SessionLimits) {
     const { id, name, image } = verified.identity
     this.id = connection.id
     this.connection = connection
     this.author = { id, ...(name !== undefined && { name }), ...(image !== undefined && { image }) }
-    this.factRate = new Rate(rates.factsPerSecond)
-    this.signalRate = new Rate(rates.signalsPerSecond)
+    this.factRate = new Rate(limits.factsPerSecond)
+    this.signalRate = new Rate(limits.signalsPerSecond)
+    this.waiting = new Waiting(limits.maxChannels)
     this.#verified = verified
     this.#stopWatch = watchExpiry(this)
   }
@@ -77,6 +85,10 @@ export class Session {
   /** Whether so little waits for the client that what may be lost is worth sending. */
   get ready(): boolean {
     return this.connection.ready
+  }
+
+  measure(event: Outgoing): number {
+    return this.connection.measure(event)
   }
 
   hides(fact: Envelope): boolean {

@@ -1,10 +1,10 @@
 import { ConveneError } from '../../protocol/errors.ts'
 import type { Verified } from '../auth/authenticator.ts'
 import type { Connection } from './connection.ts'
-import { Session, type SessionRates } from './session.ts'
+import { Session, type SessionLimits } from './session.ts'
 
 export interface SessionsOptions {
-  readonly rates: SessionRates
+  readonly limits: SessionLimits
   readonly maxConnectionsPerUser: number
   /** Called once for each session that ends, while its channels are still known; `clean` when its client meant to go. */
   readonly ended: (session: Session, clean: boolean) => void
@@ -41,7 +41,7 @@ export class Sessions {
     if (theirs.size >= this.#options.maxConnectionsPerUser) {
       throw new ConveneError('too_many', 'Too many connections', { retryAfterMs: 5000 })
     }
-    const session = new Session(connection, verified, this.#options.rates)
+    const session = new Session(connection, verified, this.#options.limits)
     this.#byUser.set(userId, theirs.add(session))
     this.#sessions.set(session.id, session)
     return session

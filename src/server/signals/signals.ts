@@ -28,7 +28,8 @@ export class Signals {
   type(session: Signaller, { channel, isTyping, context }: z.infer<typeof typingBody>): void {
     const typing: Typing = { channel, sessionId: session.id, user: session.author, context }
     if (!isTyping) {
-      this.#typists.end(channel, session.id)
+      const before = this.#typists.end(channel, session.id)
+      if (before && before.context !== context) this.#stopped(before)
       this.#stopped(typing)
       return
     }

@@ -20,7 +20,10 @@ export class GroupCommit<T, R> {
   #done = 0
   readonly #watching: { readonly upTo: number; readonly resolve: () => void }[] = []
 
-  /** `commit` gives one outcome an item, in order; when it throws, nothing of the batch was stored. */
+  /**
+   * `commit` gives one outcome an item, in order, for all or for the first of them: the others come again, first of all.
+   * When it throws, nothing of the batch was stored.
+   */
   constructor(commit: (items: T[]) => Outcome<R>[] | Promise<Outcome<R>[]>, maxBatch: number) {
     this.#commit = commit
     this.#maxBatch = maxBatch
@@ -50,6 +53,7 @@ export class GroupCommit<T, R> {
       const batch = this.#waiting.splice(0, this.#maxBatch)
       try {
         const outcomes = await this.#commit(batch.map(({ item }) => item))
+        this.#waiting.unshift(...batch.splice(outcomes.length))
         batch.forEach(({ resolve, reject }, i) => {
           const outcome = outcomes[i] as Outcome<R>
           if ('ok' in outcome) resolve(outcome.ok)

@@ -3,6 +3,11 @@ import type { Author, Envelope } from '../../protocol/envelope.ts'
 import type { LogState, Stretch } from './store.ts'
 import type { Tables } from './tables.ts'
 
+// What is read at once of a stretch that is bounded by its bytes: few at first, as they may be large.
+const FIRST_PAGE = 50
+// Of an envelope beside what its author wrote: its names and numbers.
+const ENVELOPE_BYTES = 250
+
 /** A channel's log as it stands, or undefined when it was never begun. */
 export function logState(db: Kysely<Tables>, channel: string): Promise<LogState | undefined> {
   return db.selectFrom('channels').select(['epoch', 'head', 'floor']).where('address', '=', channel).executeTakeFirst()
@@ -19,6 +24,31 @@ export async function beginLog(db: Kysely<Tables>, channel: string, epoch: strin
 
 /** A stretch of a log, oldest first. */
 export async function readLog(db: Kysely<Tables>, channel: string, stretch: Stretch): Promise<Envelope[]> {
+  const facts: Envelope[] = []
+  let bytes = 0
+  let { after, before } = stretch
+  for (let page = FIRST_PAGE; ; page *= 2) {
+    const wanted = stretch.limit - facts.length
+    const limit = stretch.maxBytes === undefined ? wanted : Math.min(page, wanted)
+    const rows = await readRows(db, channel, { ...stretch, after, before, limit })
+    for (const row of rows) {
+      bytes += ENVELOPE_BYTES + Buffer.byteLength(row.payload)
+      if (facts.length > 0 && bytes > (stretch.maxBytes ?? Infinity)) return inOrder(facts, stretch)
+      facts.push(envelopeOf(channel, row))
+    }
+    if (rows.length < limit || facts.length >= stretch.limit) return inOrder(facts, stretch)
+    if (stretch.newest) before = facts.at(-1)?.seq
+    else after = facts.at(-1)?.seq
+  }
+}
+
+function inOrder(facts: Envelope[], { newest }: Stretch): Envelope[] {
+  return newest ? facts.reverse() : facts
+}
+
+type Row = Awaited<ReturnType<typeof readRows>>[number]
+
+function readRows(db: Kysely<Tables>, channel: string, stretch: Stretch) {
   let query = db
     .selectFrom('events')
     .innerJoin('channels', 'channels.id', 'events.channel_id')
@@ -28,9 +58,11 @@ export async function readLog(db: Kysely<Tables>, channel: string, stretch: Stre
     .limit(stretch.limit)
   if (stretch.after !== undefined) query = query.where('seq', '>', stretch.after)
   if (stretch.before !== undefined) query = query.where('seq', '<', stretch.before)
-  const rows = await query.execute()
-  if (stretch.newest) rows.reverse()
-  return rows.map((row) => ({
+  return query.execute()
+}
+
+function envelopeOf(channel: string, row: Row): Envelope {
+  return {
     type: row.type,
     channel: channel as Envelope['channel'],
     epoch: row.epoch,
@@ -39,5 +71,5 @@ export async function readLog(db: Kysely<Tables>, channel: string, stretch: Stre
     user: row.user === null ? null : (JSON.parse(row.user) as Author),
     payload: JSON.parse(row.payload) as Record<string, unknown>,
     timestamp: row.timestamp,
-  }))
+  }
 }

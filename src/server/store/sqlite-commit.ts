@@ -11,6 +11,9 @@ import type { FactDraft, Stored } from './store.ts'
 /** What is to be done in a transaction: a fact to append, or records to change without one. */
 export type Work = { readonly draft: FactDraft } | { readonly change: Change<unknown> }
 
+// Everybody waits for a batch: what would take longer is left for the next.
+const MAX_BATCH_MS = 25
+
 interface Log {
   readonly id: number
   readonly epoch: string
@@ -27,7 +30,8 @@ type Row = KeptOperation & {
 
 /**
  * Does a batch of work in one transaction, in a few statements however many facts, channels and records there are: by
- * hand, because a statement a fact costs twice as much (shared facts, section 0).
+ * hand, because a statement a fact costs twice as much (shared facts, section 0). One outcome each, in order, for as many
+ * of them as there was time for, at least one.
  */
 export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Outcome<unknown>[] {
   const records = createSqliteRecords(db)
@@ -123,7 +127,7 @@ export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Ou
         request,
         row.result,
       ])
-      return { ...place, duplicate: false, payload, result }
+      return { ...place, duplicate: false, payload, bytes: row.payload.length, result }
     }
 
     function change({ decide }: Change<unknown>): unknown {
@@ -132,14 +136,21 @@ export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Ou
       return result
     }
 
-    const outcomes = batch.map((work): Outcome<unknown> => {
+    function outcomeOf(work: Work): Outcome<unknown> {
       try {
         return { ok: 'draft' in work ? append(work.draft) : change(work.change) }
       } catch (error) {
         // One that fails does not fail its neighbours.
         return { error: error as Error }
       }
-    })
+    }
+
+    const outcomes: Outcome<unknown>[] = []
+    const enough = performance.now() + MAX_BATCH_MS
+    for (const work of batch) {
+      if (outcomes.length > 0 && performance.now() > enough) break
+      outcomes.push(outcomeOf(work))
+    }
     if (rows.length > 0) {
       insertEvents.run(JSON.stringify(rows))
       updateHeads.run(JSON.stringify([...moved]))
@@ -179,6 +190,7 @@ function repeated(before: Row, draft: FactDraft, log: Log): Stored {
     seq: before.seq,
     timestamp: before.timestamp,
     duplicate: true,
+    bytes: before.payload.length,
     payload: JSON.parse(before.payload) as Stored['payload'],
     ...(before.result !== null && { result: JSON.parse(before.result) as Record<string, unknown> }),
   }
@@ -189,11 +201,12 @@ function repeated(before: Row, draft: FactDraft, log: Log): Stored {
  * @throws ConveneError `invalid`: an embedding program may give what has none, a BigInt say
  */
 function jsonOf(payload: object): string {
+  let text: string | undefined
   try {
-    return JSON.stringify(payload)
-  } catch {
-    throw new ConveneError('invalid', 'payload: this cannot be written as JSON')
-  }
+    text = JSON.stringify(payload) as string | undefined
+  } catch {}
+  if (text === undefined) throw new ConveneError('invalid', 'payload: this cannot be written as JSON')
+  return text
 }
 
 /** [SEQ5] A log's random name. */

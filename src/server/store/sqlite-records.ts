@@ -30,7 +30,8 @@ export function createSqliteRecords(db: Database.Database): SqliteRecords {
   )
   return {
     load(wanted) {
-      const found = wanted.length === 0 ? [] : (select.all(namesOf(wanted)) as RecordsTable[]).map(recordOf)
+      const keys = [...new Map(wanted.map((key) => [namesOf([key]), key])).values()]
+      const found = keys.length === 0 ? [] : (select.all(namesOf(keys)) as RecordsTable[]).map(recordOf)
       return new PendingRecords(wanted, found)
     },
     save(pending) {

@@ -24,6 +24,8 @@ export interface Stored {
   readonly duplicate: boolean
   /** What everybody is told. */
   readonly payload: Record<string, unknown>
+  /** How much that is, about, as JSON. */
+  readonly bytes: number
   /** What the reply says beside the place. */
   readonly result?: Readonly<Record<string, unknown>> | undefined
 }
@@ -35,12 +37,17 @@ export interface LogState {
   readonly floor: number
 }
 
-/** A stretch of a log: `after < seq < before`, the first `limit` of it, or the last when `newest`. */
+/**
+ * A stretch of a log: `after < seq < before`, the first `limit` of it, or the last when `newest`. With `maxBytes` whoever
+ * writes large facts makes it neither slow to read nor too large for the outbox.
+ */
 export interface Stretch {
   readonly after?: number | undefined
   readonly before?: number | undefined
   readonly limit: number
   readonly newest?: boolean | undefined
+  /** Of it only what fits into so many bytes of JSON, about, and at least one. */
+  readonly maxBytes?: number | undefined
 }
 
 /**

@@ -13,6 +13,9 @@ type WriteOptions = Parameters<EngineSocket['write']>[1] & { wsPreEncodedFrame?:
 // About what a slow phone takes in a tenth of a second; facts that wait here make signals stale.
 const READY_BYTES = 16_384
 
+// Whoever reads less than this in a while reads nothing, as far as others are concerned: what it asked for waits.
+const DRAINED_WITHIN_MS = 30_000
+
 /** What goes out to one Socket.IO client, bounded: a client that does not read is cut when too much waits for it. */
 export class Outbox {
   readonly #engine: EngineSocket
@@ -48,6 +51,10 @@ export class Outbox {
     return this.#waiting + (this.#engine.transport.writable ? 0 : this.#inFlight)
   }
 
+  measure(event: Outgoing): number {
+    return event.as(encode).frame.length
+  }
+
   deliver(events: readonly Outgoing[]): void {
     if (this.#overflowed) return
     for (const event of events) {
@@ -57,11 +64,14 @@ export class Outbox {
     }
   }
 
-  /** Resolves when at most a quarter of the bound waits, or when the client is gone. */
+  /** Resolves when at most a quarter of the bound waits, or when the client is gone; one that takes for ever is cut. */
   async drained(): Promise<void> {
     // What was answered in this turn has been written then.
     await new Promise<void>((resolve) => setImmediate(resolve))
+    if (this.#pending <= this.#maxBytes / 4) return
+    const impatient = setTimeout(() => this.#overflow(), DRAINED_WITHIN_MS).unref()
     while (this.#pending > this.#maxBytes / 4 && this.#engine.readyState === 'open') await this.#progress()
+    clearTimeout(impatient)
   }
 
   /** Resolves when the transport has written something, or is not the same any more. */

@@ -28,6 +28,10 @@ export class SocketIoConnection implements Connection {
     return this.#outbox.ready
   }
 
+  measure(event: Outgoing): number {
+    return this.#outbox.measure(event)
+  }
+
   drained(): Promise<void> {
     return this.#outbox.drained()
   }
@@ -52,7 +56,8 @@ export class SocketIoConnection implements Connection {
   close(reason: ConveneError): void {
     this.send('error', reason.toBody())
     // A Socket.IO client comes back by itself only when the transport closed.
-    if (ERRORS[reason.code].retryable) this.reset()
+    // And one that is not connected yet is not disconnected by its own word.
+    if (ERRORS[reason.code].retryable || !this.#socket.connected) this.reset()
     else this.#socket.disconnect(true)
   }
 

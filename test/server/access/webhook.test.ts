@@ -107,6 +107,11 @@ describe('the answer', () => {
     ['role none', { role: 'none' }, 200],
     ['403', { role: 'admin' }, 403],
     ['404', {}, 404],
+    ['400', { role: 'admin' }, 400],
+    ['402', {}, 402],
+    ['405', {}, 405],
+    ['422', {}, 422],
+    ['499', {}, 499],
     ['403 with a large page', { page: 'x'.repeat(1_000_000) }, 403],
   ])('%s lets nobody in, and is no failure', async (_name, body, status) => {
     const app = await startApp(json(body, status))
@@ -121,7 +126,10 @@ describe('the answer', () => {
 
   test.each<[string, (question: Question) => unknown, RegExp]>([
     ['status 500', broken, /expected status 200, 403 or 404, got 500/],
-    ['status 401', json({ role: 'admin' }, 401), /got 401/],
+    ['status 401', json({ role: 'admin' }, 401), /got 401: the app does not believe us; is ACCESS_WEBHOOK_SECRET/],
+    ['status 408', json({ role: 'admin' }, 408), /got 408/],
+    ['status 429', json({ role: 'admin' }, 429), /got 429/],
+    ['status 503', json({ role: 'admin' }, 503), /got 503/],
     ['status 201', json({ role: 'admin' }, 201), /got 201/],
     ['no JSON', ({ response }) => response.end('<h1>LeAk</h1>'), /expected an answer in JSON/],
     ['an empty body', ({ response }) => response.end(), /expected an answer in JSON/],
@@ -327,7 +335,7 @@ describe('an app that fails', () => {
     const app = await startApp()
     const policy = policyOf(app, { failures: 3 })
     for (let i = 0; i < 9; i++) {
-      app.answers(i % 3 === 2 ? json({}, i % 2 ? 403 : 404) : broken)
+      app.answers(i % 3 === 2 ? json({}, i % 2 ? 400 : 404) : broken)
       expect(await outcome(policy, `room:${i}`)).toBe(i % 3 === 2 ? null : UNAVAILABLE)
     }
     expect(app.questions).toHaveLength(9)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { connect, expectEvent, factsOf, join } from '../../support/connect.ts'
 import { startServer, type TestServer } from '../../support/start-server.ts'
 import { tokenFor } from '../../support/token.ts'
@@ -170,6 +171,27 @@ describe('[API2] operationId makes a POST safe to repeat', () => {
     }
     const ann = await connect(server, 'ann')
     expect((await join(ann, channel)).head).toBe(2)
+  })
+
+  test('events: one that breaks takes nothing from the others, and is answered for like them', async () => {
+    const payload = z.looseObject({}).refine(({ n }) => {
+      if (n === 'breaks') throw new TypeError('a secret of the app')
+      return true
+    })
+    const server = await startServer({ apiKeys: [KEY], events: { 'card:move': { payload } } })
+    const path = `/api/v1/channels/${channel}/events`
+    const events = [1, 'breaks', 2].map((n) => ({ type: 'card:move', payload: { n } }))
+    const { status, body } = await call(server, 'POST', path, { events })
+    expect([status, body.results]).toMatchObject([
+      200,
+      [
+        { ok: true, seq: 1 },
+        { ok: false, error: { code: 'internal', retryable: true } },
+        { ok: true, seq: 2 },
+      ],
+    ])
+    expect(JSON.stringify(body)).not.toContain('secret')
+    expect((await call(server, 'POST', path, events[1])).status).toBe(500)
   })
 
   test('broadcast', async () => {

@@ -6,7 +6,6 @@ import { ConveneError } from '../../../src/protocol/errors.ts'
 import { createAuthenticator } from '../../../src/server/auth/authenticator.ts'
 import { createCallers } from '../../../src/server/http/callers.ts'
 import { errorHandler } from '../../../src/server/http/errors.ts'
-import { JSON_TYPES } from '../../../src/server/http/json-body.ts'
 import { keyFromPath } from '../../../src/server/http/keys.ts'
 import { mount } from '../../../src/server/http/mount.ts'
 import { type Caller, OtherStatus, type Route, route } from '../../../src/server/http/route.ts'
@@ -23,7 +22,7 @@ async function serve(
   { apiKeys = [KEY], draining = false, rate = 1000 } = {},
 ): Promise<string> {
   const authenticator = createAuthenticator({ secrets: [SECRET], nextAuth: false })
-  const app = express().use(keyFromPath, express.json({ type: JSON_TYPES }))
+  const app = express().use(keyFromPath)
   const whoCalls = createCallers({
     apiKeys,
     rateFactsPerSecond: rate,

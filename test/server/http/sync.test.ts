@@ -3,6 +3,7 @@ import { apiOf, KEY } from '../../support/api.ts'
 import { connect, expectEvent, join } from '../../support/connect.ts'
 import { startServer } from '../../support/start-server.ts'
 import { tokenFor } from '../../support/token.ts'
+import { json, type Question, startApp } from '../access/app.ts'
 
 const channel = 'project:p1'
 const path = '/api/v1/sync'
@@ -83,4 +84,47 @@ test('many operations count as many requests', async () => {
   expect([refused.status, refused.body.error?.code]).toEqual([429, 'rate_limited'])
   expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
   expect((await api('POST', path, { operations: [] }, tokenFor('ben'))).status).toBe(200)
+})
+
+async function decidedBy(how?: (question: Question) => unknown) {
+  const app = await startApp(how)
+  const webhook = { accessWebhookUrl: app.url, accessWebhookSecret: 'a-secret-between-the-app-and-convene' }
+  const server = await startServer({ apiKeys: [KEY], access: 'webhook', ...webhook })
+  return { app, api: await apiOf(server) }
+}
+
+test('the app is asked once for each channel of what could be done, and about nothing else', async () => {
+  const { app, api } = await decidedBy()
+  const good = { type: 'task:update', payload: {} }
+  const bad: object[] = [{ type: 'no:such' }, { type: 'ping' }, { payload: 7 }, { operationId: 7 }, { channel: 'x' }]
+  const operations = Array.from({ length: 100 }, (_, i) => ({
+    ...good,
+    operationId: `o${i}`,
+    channel: i < 10 ? `room:r${i % 2}` : `room:odd${i}`,
+    ...(i >= 10 && bad[i % bad.length]),
+  }))
+  const { results } = (await api('POST', path, { operations }, ANN)).body
+  expect(brief(results).slice(0, 10)).toEqual(
+    Array.from({ length: 10 }, (_, i) => [`o${i}`, true, Math.floor(i / 2) + 1]),
+  )
+  expect((results as Result[]).filter(({ ok }) => ok)).toHaveLength(10)
+  expect(app.questions.map(({ channel }) => channel).sort()).toEqual(['room:r0', 'room:r1'])
+})
+
+test('where the app does not answer, only what is wanted there fails, and it is not asked there again', async () => {
+  const { app, api } = await decidedBy((question) =>
+    question.channel === 'room:broken' ? json({}, 500)(question) : json({ role: 'editor' })(question),
+  )
+  const operations = ['room:broken', 'room:r1', 'room:broken'].map((channel, i) => ({
+    operationId: `o${i}`,
+    channel,
+    type: 'task:update',
+    payload: {},
+  }))
+  expect(brief((await api('POST', path, { operations }, ANN)).body.results)).toEqual([
+    ['o0', false, 'unavailable'],
+    ['o1', true, 1],
+    ['o2', false, 'unavailable'],
+  ])
+  expect(app.questions.map(({ channel }) => channel).sort()).toEqual(['room:broken', 'room:r1'])
 })

@@ -70,3 +70,14 @@ test('[LIFE2] revoking a token ends its sessions and refuses it, and no other', 
     expect((await api('POST', '/api/v1/tokens/revoke', wrong)).status).toBe(400)
   }
 })
+
+test('[MSG1] nobody blocks themselves', async () => {
+  const api = await apiOf(await startServer({ apiKeys: [KEY] }))
+  const refused = await api('PUT', '/api/v1/users/ann/blocks/ann')
+  expect([refused.status, refused.body.error]).toMatchObject([
+    400,
+    { code: 'invalid', message: expect.stringContaining('blockedId: ') },
+  ])
+  expect((await api('PUT', '/api/v1/users/ann/blocks/ben')).status).toBe(200)
+  expect((await api('DELETE', '/api/v1/users/ann/blocks/ann')).status).toBe(200)
+})

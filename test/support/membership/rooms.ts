@@ -63,7 +63,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
   })
   const dispatch = new Dispatch({ events, handlers, maxChannels: 100, logger, metrics })
   const sessions = new Sessions({
-    rates: PLENTY,
+    limits: { ...PLENTY, maxChannels: 100 },
     maxConnectionsPerUser: 100,
     ended(session, clean) {
       for (const channel of session.channels) depart(session, channel, rooms, clean)
@@ -113,6 +113,7 @@ function pipe(id: string, transcript: Transcript): Connection {
     id,
     address: '127.0.0.1',
     ready: true,
+    measure: () => 100,
     get open() {
       return transcript.isOpen
     },

@@ -1,0 +1,113 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { Blocks } from '../../src/server/access/blocks.ts'
+import { Channels } from '../../src/server/channels/channels.ts'
+import type { Outgoing, Subscriber } from '../../src/server/channels/delivery.ts'
+import { createAlone } from '../../src/server/cluster/alone.ts'
+import { createLogger } from '../../src/server/observe/logger.ts'
+import { createMetrics } from '../../src/server/observe/metrics.ts'
+import { openSqliteStore } from '../../src/server/store/sqlite.ts'
+import type { Store } from '../../src/server/store/store.ts'
+import { cleanup } from '../support/cleanup.ts'
+
+const channel = 'project:p1'
+
+async function openStore(): Promise<Store> {
+  const retention = { facts: 10_000, days: 7 }
+  const store = await openSqliteStore({ file: ':memory:', synchronous: 'normal', retention })
+  cleanup(() => store.close())
+  return store
+}
+
+// Over the store as it is, readings without end would stop the whole process, and this test with it.
+test('[MSG1] two who block the same person at once are both answered, and both count', { timeout: 5000 }, async () => {
+  const store = await openStore()
+  const later = new Proxy(store, {
+    get: (_, name) => {
+      if (name !== 'records') return (store[name as keyof Store] as (...args: unknown[]) => unknown).bind(store)
+      return async (stretch: Parameters<Store['records']>[0]) => {
+        await turn()
+        return store.records(stretch)
+      }
+    },
+  })
+  const session = { userId: 'ben', blockedBy: new Set<string>() as ReadonlySet<string> }
+  const blocks = new Blocks(later, () => [session])
+  await Promise.all([blocks.block('ann', 'ben'), blocks.block('cyd', 'ben'), blocks.load(session)])
+  expect([...session.blockedBy].sort()).toEqual(['ann', 'cyd'])
+})
+
+/** Somebody over a store of their own, for whom `hides` says whether they are blocked by now. */
+async function joiner(hides: () => boolean) {
+  const metrics = createMetrics('test')
+  cleanup(() => metrics.stop())
+  const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
+  const limits = { maxCatchUp: 1000, maxReplyBytes: 2 ** 20 }
+  const store = await openStore()
+  const channels = new Channels({ store, cluster: createAlone(), rules: {}, reactions: {}, logger, metrics, ...limits })
+  const told: string[] = []
+  const ben: Subscriber = {
+    id: 's1',
+    userId: 'ben',
+    closed: false,
+    ready: true,
+    measure: () => 100,
+    hides,
+    hidesSignalsOf: hides,
+    deliver: (events: readonly Outgoing[]) => void told.push(...events.map(({ event }) => event)),
+  }
+  return { channels, ben, told }
+}
+
+test('[MSG1] who is blocked while they join is told none of it in the reply either', async () => {
+  let isBlocked = false
+  const { channels, ben } = await joiner(() => isBlocked)
+  const payload = { content: 'secret' }
+  await channels.publish({ channel, type: 'message:send', payload, user: { id: 'ann' }, role: 'editor' })
+  const { log } = await channels.join(
+    ben,
+    { channel, last: 10 },
+    {
+      admit: async () => {},
+      async beside() {
+        // The block has been answered by now.
+        isBlocked = true
+        await turn()
+        return {}
+      },
+      enter() {},
+    },
+  )
+  expect(log.events.map(({ type }) => type)).toEqual(['hidden'])
+})
+
+test('[JOIN6] [SEQ3] a joining again that fails changes nothing, echo included', async () => {
+  const { channels, ben, told } = await joiner(() => false)
+  const door = { admit: async () => {}, beside: async () => ({}), enter() {} }
+  const joined = await channels.join(ben, { channel }, door)
+  joined.open()
+  const refused = { ...door, admit: () => Promise.reject(new Error('not now')) }
+  await expect(channels.join(ben, { channel, echo: true }, refused)).rejects.toThrow('not now')
+  const fact = { channel, type: 'task:update', payload: {}, user: { id: 'ben' }, role: 'editor' } as const
+  await channels.publish({ ...fact, origin: 's1' })
+  await channels.publish(fact)
+  await turn()
+  await turn()
+  expect(told).toEqual(['task:update'])
+})
+
+test('[JOIN5] who joins in the moment in which the last member leaves is told what follows', async () => {
+  const { channels, ben, told } = await joiner(() => false)
+  const door = { admit: async () => {}, beside: async () => ({}), enter() {} }
+  const ann: Subscriber = { ...ben, id: 's0', userId: 'ann', deliver() {} }
+  const first = await channels.join(ann, { channel }, door)
+  first.open()
+  const joining = channels.join(ben, { channel }, door)
+  channels.leave(ann, channel)
+  const joined = await joining
+  joined.open()
+  await channels.publish({ channel, type: 'task:update', payload: {}, user: null, role: 'admin' })
+  await turn()
+  await turn()
+  expect(told).toEqual(['task:update'])
+})
