@@ -82,7 +82,7 @@ export const CLIENT_EVENTS = {
   'channel:leave': { ...request(leaveBody, nothing, null, true), holds: true },
   'channel:history': { ...request(historyBody, historyReply, 'read', true), large: true },
   'presence:update': request(presenceUpdateBody, nothing, 'read', true),
-  'presence:list': request(presenceListBody, presenceList, 'read', true),
+  'presence:list': { ...request(presenceListBody, presenceList, 'read', true), large: true },
   'document:list': { ...request(documentListBody, documentListReply, 'read', true), large: true },
   'conflict:resolve': { ...request(conflictResolveBody, conflictResolveReply, 'edit', true), holds: true },
   'message:list': { ...request(messageListBody, messageListReply, 'read', true), large: true },

@@ -38,11 +38,15 @@ export interface HandlersOptions {
   readonly authenticator: Authenticator
   readonly access: AccessPolicy
   readonly revocations: Revocations
+  /** Bytes that a reply may have. */
+  readonly maxReplyBytes: number
 }
 
 /** Who serves which word: the one place where the features meet the session. */
 export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Handler> {
   const { channels, presence, signals, chat, documents, authenticator, access, revocations } = options
+  // Beside what else the reply to a join brings.
+  const maxListBytes = options.maxReplyBytes / 2
 
   /** Asked when the session hears of every change already: one that comes after the answer takes it out again. */
   async function admit(session: Session, channel: string): Promise<Role> {
@@ -71,7 +75,7 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
           // A change that took effect since the question is newer than the answer.
           if (session.standing(channel) === standing) session.enter(channel, role)
           presence.enter(channel, session, body.state)
-          return { role: session.role(channel) ?? role, presence: presence.list(channel) }
+          return { role: session.role(channel) ?? role, presence: presence.list(channel, maxListBytes) }
         },
       })
       return {
@@ -92,7 +96,7 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
       presence.update(channel, session, state)
       return { reply: {} }
     },
-    'presence:list': (_session, { channel }) => ({ reply: presence.list(channel) }),
+    'presence:list': (_session, { channel }) => ({ reply: presence.list(channel, maxListBytes) }),
     'document:list': async (session, { channel }) => ({
       reply: await channels.asMember(session, channel, () => documents.list(channel)),
     }),

@@ -20,7 +20,7 @@ import { createAlone } from './cluster/alone.ts'
 import type { Options } from './config/config.ts'
 import { developmentSecret } from './development-secret.ts'
 import { Documents } from './documents/documents.ts'
-import { documentRules } from './documents/rules.ts'
+import { createDocumentRules } from './documents/rules.ts'
 import { drain } from './drain.ts'
 import { createHandlers, depart } from './handlers.ts'
 import { createApp } from './http/app.ts'
@@ -84,7 +84,7 @@ export async function startInstance(
     throw error
   })
   const cluster = createAlone()
-  const rules = { ...memberRules, ...chatRules, ...documentRules }
+  const rules = { ...memberRules, ...chatRules, ...createDocumentRules({ maxBytes: maxReplyBytes }) }
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
   const channels = new Channels({ store, cluster, rules, reactions, logger, metrics, maxCatchUp, maxReplyBytes })
@@ -107,7 +107,7 @@ export async function startInstance(
   const events = clientEvents(declared)
   const operations = new Operations(events, channels, logger)
   const rooms = { channels, presence, signals }
-  const served = { ...rooms, events, chat, documents, operations, authenticator, access, revocations }
+  const served = { ...rooms, events, chat, documents, operations, authenticator, access, revocations, maxReplyBytes }
   const handlers = createHandlers(served)
   const dispatch = new Dispatch({ events, handlers, maxChannels, logger, metrics })
   const sessions = new Sessions({

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type MessageListReply, message, type ReadPosition } from '../../src/protocol/chat.ts'
 import type { FactReply } from '../../src/protocol/envelope.ts'
 import { MAX_REPLY_BYTES } from '../../src/protocol/limits.ts'
+import { EDITS_KEPT } from '../../src/server/chat/rules.ts'
 import {
   type Client,
   connect,
@@ -337,6 +338,25 @@ describe('chat', () => {
     expect(JSON.stringify(events)).toContain('kept')
     const ben = await member(server, 'ben')
     expect(JSON.stringify(await join(ben, channel, { last: 10 }))).not.toContain('secret')
+  })
+
+  test('of a message edited often the newest words stay in the log, and none once it is deleted', async () => {
+    const server = await startServer({ rateFactsPerSecond: 10_000 })
+    const ann = await member(server, 'ann')
+    const { messageId } = await send(ann, 'said first')
+    await Promise.all(Array.from({ length: EDITS_KEPT + 2 }, (_, i) => edit(ann, messageId, `said ${i}`)))
+    const words = async () => {
+      const { events } = await expectReply<{ events: { payload: { content?: string } }[] }>(ann, 'channel:history', {
+        channel,
+        limit: 300,
+      })
+      return events.map(({ payload }) => payload.content)
+    }
+    const kept = Array.from({ length: EDITS_KEPT }, (_, i) => `said ${i + 2}`)
+    expect((await words()).sort()).toEqual(['', '', 'said first', ...kept].sort())
+    expect((await list(ann)).messages).toMatchObject([{ content: `said ${EDITS_KEPT + 1}` }])
+    await remove(ann, messageId)
+    expect((await words()).join('')).toBe('')
   })
 
   test('a message shows its author as they were when it was sent', async () => {

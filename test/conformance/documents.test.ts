@@ -266,6 +266,22 @@ test('[FACT2] documents are written with the right edit, read with read, and onl
   expect((await list(viewer)).documents).toMatchObject([{ data: { a: 1 } }])
 })
 
+test('[LIFE4] all documents of a channel fit into one list, whatever MAX_OUTBOUND_BYTES is', async () => {
+  const server = await startServer({ maxMessageBytes: 65_536, maxOutboundBytes: 65_536 })
+  const ann = await member(server, 'ann')
+  const text = 'x'.repeat(10_000)
+  for (const widgetId of ['w1', 'w2', 'w3']) await update(ann, { text }, undefined, widgetId)
+  for (const more of [
+    { widgetId: 'w4', data: { text } },
+    { widgetId: 'w1', data: { text: text.repeat(4) } },
+  ]) {
+    const refused = { code: 'too_large', message: expect.stringContaining('32768 are allowed') }
+    expect(await expectRefusal(ann, 'widget:update', { channel, payload: more })).toMatchObject(refused)
+  }
+  expect((await list(ann)).documents).toHaveLength(3)
+  await expectReply(ann, 'widget:delete', { channel, payload: { widgetId: 'w3' } })
+})
+
 test('[SEQ2] documents and their versions outlast the server', async () => {
   const databaseUrl = `sqlite:${temporaryFolder()}/convene.db`
   const first = await startServer({ databaseUrl })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ConveneError } from '../../src/protocol/errors.ts'
 import type { Decided, KeptRecord, RecordWrite, Rule } from '../../src/server/store/record.ts'
+import { COUNTED_AMONG } from '../../src/server/store/records.ts'
 import type { FactDraft } from '../../src/server/store/store.ts'
 import type { Kept, StoreUnderTest } from './store.ts'
 
@@ -190,6 +191,22 @@ export function recordsContract(open: (kept?: Kept) => Promise<StoreUnderTest>):
     expect(await count({ after: 10, upTo: 20 })).toBe(10)
     expect(await count({ exceptOwners: ['ann', 'ben'] })).toBe(9)
     expect(await count({ limit: 7 })).toBe(7)
+  })
+
+  test(`a count looks at the ${COUNTED_AMONG} newest records of its range, and no further`, async () => {
+    const { store } = await open()
+    const writes = Array.from({ length: COUNTED_AMONG + 10 }, (_, i) =>
+      record(`r${i}`, { seq: i + 1, owner: i < 20 ? 'ann' : i < 30 ? 'ben' : 'cid', deleted: i === 40 }),
+    )
+    await store.change({ reads: [], decide: () => ({ writes, result: 0 }) })
+    const last = writes.length
+    const count = (more: object) => store.count({ scope: channel, kind, after: 0, upTo: last, limit: last, ...more })
+    expect(await count({})).toBe(COUNTED_AMONG - 1)
+    // Of ann the ten oldest are beyond; those who are left out, and what is deleted, are looked at too.
+    expect(await count({ exceptOwners: ['ben', 'cid'] })).toBe(10)
+    expect(await count({ exceptOwners: ['cid'] })).toBe(20)
+    expect(await count({ exceptOwners: ['ben', 'cid'], upTo: last - 10 })).toBe(20)
+    expect(await count({ exceptOwners: ['ben', 'cid'], after: 15 })).toBe(5)
   })
 
   test('a snapshot is of one moment: the records are those of the head it tells', async () => {

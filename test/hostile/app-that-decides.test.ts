@@ -85,3 +85,23 @@ test('A12 [FACT3] who is removed while the app is asked about something else of 
   const { results } = (await synced).body as unknown as { results: { ok: boolean; error?: { code: string } }[] }
   expect(results.map(({ ok, error }) => (ok ? 'stored' : error?.code))).toEqual(['forbidden', 'stored'])
 })
+
+test('A14 [FACT3] who is shut out while the app takes its time is not let in by its answer', async () => {
+  let asked: (end: Ending) => void = () => {}
+  const question = new Promise<Ending>((resolve) => {
+    asked = resolve
+  })
+  const server = await decidedBy((_channel, end) => {
+    asked(end)
+    return true
+  })
+  const api = await apiOf(server)
+  const headers = { authorization: `Bearer ${tokenFor('tom')}`, 'content-type': 'application/json' }
+  const url = `${server.url}/api/v1/channels/project:p1/messages`
+  const sent = fetch(url, { method: 'POST', headers, body: JSON.stringify({ content: 'hello' }) })
+  const end = await question
+  const shut = await api('PUT', '/api/v1/channels/project:p1/members/tom', { role: 'none' })
+  expect(shut.status).toBe(200)
+  end({ status: 200, body: '{"role":"editor"}' })
+  expect((await sent).status).toBe(403)
+})

@@ -1,6 +1,7 @@
 import { kindOf } from '../../protocol/channel.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { Member, MemberRole } from '../../protocol/members.ts'
+import type { Role } from '../../protocol/roles.ts'
 import type { FactRule } from '../channels/publication.ts'
 import type { KeptRecord, RecordKey } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
@@ -28,11 +29,20 @@ export class Members {
 export function withMembers(members: Members, policy: AccessPolicy): AccessPolicy {
   return {
     async role(identity, channel) {
-      const member = await members.find(channel, identity.id)
-      if (!member) return policy.role(identity, channel)
-      return member.role === 'none' ? null : member.role
+      const before = await members.find(channel, identity.id)
+      if (before) return roleOf(before)
+      const answer = policy.role(identity, channel)
+      if (!(answer instanceof Promise)) return answer
+      const role = await answer
+      // They may have been made one while an app took its time.
+      const since = await members.find(channel, identity.id)
+      return since ? roleOf(since) : role
     },
   }
+}
+
+function roleOf({ role }: Member): Role | null {
+  return role === 'none' ? null : role
 }
 
 /** What is not a member has no business here. */

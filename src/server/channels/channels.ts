@@ -2,14 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { Envelope, FactReply, LogEntry } from '../../protocol/envelope.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { HistoryBody, HistoryReply, JoinBody } from '../../protocol/session.ts'
-import type { Cluster } from '../cluster/cluster.ts'
-import type { Logger } from '../observe/logger.ts'
-import type { Metrics } from '../observe/metrics.ts'
-import type { Store } from '../store/store.ts'
 import { type CatchUp, catchUp, historyOf, type ReplyLimits } from './catch-up.ts'
-import { Channel, type Member } from './channel.ts'
+import type { Member } from './channel.ts'
 import { hiddenFact, Outgoing, type Sender, Signal, type Subscriber } from './delivery.ts'
-import { Feed } from './feed.ts'
+import { type Live, LiveChannels, type LiveChannelsOptions } from './live-channels.ts'
 import type { FactRule, Publication } from './publication.ts'
 
 /** A join that is done but for its reply: `open` lets the facts after it flow, once the reply has been sent. */
@@ -32,33 +28,19 @@ export interface Door<Admission, Beside, Entered> {
   enter(beside: Beside): Entered
 }
 
-interface Live {
-  readonly channel: Channel
-  readonly feed: Feed
-  /** Resolves when the feed knows where it starts. */
-  readonly started: Promise<void>
-  /** Joins under way: the channel stays while there are any. */
-  joining: number
-}
-
-export interface ChannelsOptions extends ReplyLimits {
+export interface ChannelsOptions extends ReplyLimits, LiveChannelsOptions {
   /** What else becomes of facts of a type. */
   readonly rules: Readonly<Record<string, FactRule>>
-  /** Called for facts of a type, each in its place: whatever is after it waits until this has returned. */
-  readonly reactions: Readonly<Record<string, (fact: Envelope) => void>>
-  readonly store: Store
-  readonly cluster: Cluster
-  readonly logger: Logger
-  readonly metrics: Metrics
 }
 
 /** Every channel with members on this instance, and the one way in for facts. */
 export class Channels {
   readonly #options: ChannelsOptions
-  readonly #live = new Map<string, Live>()
+  readonly #live: LiveChannels
 
   constructor(options: ChannelsOptions) {
     this.#options = options
+    this.#live = new LiveChannels(options)
   }
 
   /** Addresses and sessions of the channels that have members here. */
@@ -101,7 +83,7 @@ export class Channels {
       }
       this.#options.metrics.facts.inc()
       publication.spend?.(bytes)
-      this.#received({
+      this.#live.received({
         type,
         channel: channel as Envelope['channel'],
         epoch,
@@ -155,7 +137,7 @@ export class Channels {
     read: (live: Live) => Promise<Log>,
     enter: (log: Log) => Entered,
   ): Promise<Joined<Log, Entered>> {
-    const live = this.#enter(channel)
+    const live = this.#live.enter(channel)
     live.joining++
     const before = live.channel.member(subscriber.id)
     try {
@@ -177,7 +159,7 @@ export class Channels {
       throw error
     } finally {
       live.joining--
-      this.#leaveIfEmpty(channel, live)
+      this.#live.leaveIfEmpty(channel, live)
     }
   }
 
@@ -187,7 +169,7 @@ export class Channels {
     if (!live) return
     live.channel.flush()
     live.channel.remove(subscriber.id, why)
-    this.#leaveIfEmpty(channel, live)
+    this.#live.leaveIfEmpty(channel, live)
   }
 
   /**
@@ -242,63 +224,6 @@ export class Channels {
    */
   signal(channel: string, event: string, body: unknown, from: Sender, key: unknown = {}): void {
     this.#live.get(channel)?.channel.signal(new Signal(event, body, from), key)
-  }
-
-  #received(fact: Envelope): void {
-    const live = this.#live.get(fact.channel)
-    // A feed that starts behind it will not come to it.
-    if (!live?.feed.started) this.#react(fact)
-    live?.feed.offer(fact)
-    this.#options.cluster.publish(fact)
-  }
-
-  /** The next fact of a channel's log. */
-  #next(channel: Channel, fact: Envelope): void {
-    const reacts = Object.hasOwn(this.#options.reactions, fact.type)
-    // The signals of this turn came before it, and are not for whom it may put out.
-    if (reacts) channel.flush()
-    channel.push(fact)
-    if (!reacts) return
-    channel.flush()
-    this.#react(fact)
-  }
-
-  #react(fact: Envelope): void {
-    if (!Object.hasOwn(this.#options.reactions, fact.type)) return
-    try {
-      this.#options.reactions[fact.type]?.(fact)
-    } catch (error) {
-      // What is stored goes out, whatever else was to become of it.
-      this.#options.logger.error({ err: error, channel: fact.channel, seq: fact.seq }, 'a reaction failed')
-    }
-  }
-
-  #enter(address: string): Live {
-    const present = this.#live.get(address)
-    if (present) return present
-    const { store, cluster, logger, metrics } = this.#options
-    const channel = new Channel((facts) => metrics.delivered.inc(facts))
-    const feed = new Feed(
-      store,
-      address,
-      (fact) => this.#next(channel, fact),
-      (error) => logger.warn({ err: error, channel: address }, 'a hole in the feed could not be filled yet'),
-    )
-    // The subscription first, or what is told between the two would be missed.
-    const started = cluster
-      .subscribe(address)
-      .then(() => store.head(address))
-      .then((head) => feed.start(head))
-    const live: Live = { channel, feed, started, joining: 0 }
-    this.#live.set(address, live)
-    return live
-  }
-
-  #leaveIfEmpty(address: string, live: Live): void {
-    if (!live.channel.isEmpty || live.joining > 0 || this.#live.get(address) !== live) return
-    this.#live.delete(address)
-    live.feed.stop()
-    this.#options.cluster.unsubscribe(address)
   }
 }
 

@@ -8,7 +8,7 @@ export function messageKey(channel: string, id: string): RecordKey {
   return { scope: channel, kind: MESSAGE, id }
 }
 
-/** What is kept of a message beside its name and place. `edits`: the facts that brought other words. */
+/** What is kept of a message beside its name and place. `edits`: the facts that brought other words and still tell them. */
 type Data = Omit<Message, 'id' | 'channel' | 'seq'> & { readonly edits?: readonly number[] }
 
 /** A message as it is kept. Its author owns it, its place is where it was sent, and neither ever changes. */
@@ -29,7 +29,7 @@ export function messageOf({ id, scope, seq, data }: KeptRecord): Message {
   return { ...message, id, channel: scope, seq }
 }
 
-/** The facts that brought a message's later words. */
+/** The facts that brought a message's later words and still tell them. */
 export function editsOf({ data }: KeptRecord): readonly number[] {
   return (data as Data).edits ?? []
 }

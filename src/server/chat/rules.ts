@@ -5,6 +5,9 @@ import type { FactRule, Publication } from '../channels/publication.ts'
 import type { ReadRecord, RecordKey } from '../store/record.ts'
 import { editsOf, messageKey, messageOf, recordOf } from './message-record.ts'
 
+/** Edits of a message whose words stay in the log, the newest; a message keeps the places of these. */
+export const EDITS_KEPT = 100
+
 /** What becomes of the facts of a chat, section 8. */
 export const chatRules: Readonly<Record<string, FactRule>> = {
   'message:send': send,
@@ -51,9 +54,13 @@ function edit({ channel, payload, user }: Publication): ReturnType<FactRule> {
       if (before.user?.id !== user?.id) {
         throw new ConveneError('forbidden', 'message:edit: only its author may edit a message; answer it with your own')
       }
+      const all = [...edits, seq]
+      const forgotten = all.slice(0, -EDITS_KEPT)
       return {
         payload: { messageId, content, editedAt: timestamp },
-        writes: [recordOf({ ...before, content, editedAt: timestamp }, [...edits, seq])],
+        writes: [recordOf({ ...before, content, editedAt: timestamp }, all.slice(-EDITS_KEPT))],
+        // At once, since a deletion would not find them any more.
+        ...(forgotten.length > 0 && { withdraws: { field: 'content', seqs: forgotten } }),
         result: { messageId },
       }
     },

@@ -68,7 +68,10 @@ export interface RecordStretch {
   readonly exceptOwners?: readonly string[] | undefined
 }
 
-/** Records to be counted: `after < seq <= upTo`, not deleted, up to a limit. */
+/**
+ * Records to be counted: `after < seq <= upTo`, not deleted, up to a limit. No more than the newest 5,000 of that range are
+ * looked at, whosever they are, deleted or not, so that a count takes no longer however many there are.
+ */
 export interface RecordCount {
   readonly scope: string
   readonly kind: string

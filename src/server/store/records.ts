@@ -62,19 +62,24 @@ export async function readSnapshot(
   return { epoch, head, floor, records }
 }
 
+/** How many records a count looks at. */
+export const COUNTED_AMONG = 5000
+
 export async function countRecords(db: Kysely<Tables>, wanted: RecordCount): Promise<number> {
   const { exceptOwners = [] } = wanted
   const row = await db
     .selectFrom((eb) => {
-      let query = eb
+      const newest = eb
         .selectFrom('records')
-        .select('id')
+        .select(['deleted', 'owner'])
         .where('scope', '=', wanted.scope)
         .where('kind', '=', wanted.kind)
         .where('seq', '>', wanted.after)
         .where('seq', '<=', wanted.upTo)
-        .where('deleted', '=', 0)
-        .limit(wanted.limit)
+        .orderBy('seq', 'desc')
+        .limit(COUNTED_AMONG)
+        .as('newest')
+      let query = eb.selectFrom(newest).select('deleted').where('deleted', '=', 0).limit(wanted.limit)
       if (exceptOwners.length > 0) {
         query = query.where((owner) => owner.or([owner('owner', 'is', null), owner('owner', 'not in', exceptOwners)]))
       }

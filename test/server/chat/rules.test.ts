@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { message, messageDeleted, messageEdited } from '../../../src/protocol/chat.ts'
 import type { Publication } from '../../../src/server/channels/publication.ts'
-import { chatRules } from '../../../src/server/chat/rules.ts'
+import { chatRules, EDITS_KEPT } from '../../../src/server/chat/rules.ts'
 import type { Decided, KeptRecord, Place, RecordKey, Rule } from '../../../src/server/store/record.ts'
 
 const channel = 'project:p1'
@@ -138,6 +138,19 @@ describe('message:edit', () => {
     ])
     // To the same words it is an edit all the same.
     expect(log.happen('message:edit', { messageId: 'm1', content: 'Hello' }).payload).toMatchObject({ editedAt: 4000 })
+  })
+
+  test(`its record grows no further than ${EDITS_KEPT} edits: what the oldest said is taken out of the log`, () => {
+    const log = new Log()
+    const edit = (i: number) => log.happen('message:edit', { messageId: 'm1', content: `words ${i}` })
+    log.happen('message:send', { content: 'Hi', id: 'm1' })
+    for (let i = 0; i < EDITS_KEPT; i++) expect(edit(i)).not.toHaveProperty('withdraws')
+    const size = JSON.stringify([...log.records]).length
+    for (let i = 0; i < 5; i++) expect(edit(i).withdraws).toEqual({ field: 'content', seqs: [2 + i] })
+    expect(JSON.stringify([...log.records]).length).toBeLessThan(size + 10)
+    // With the words it was sent with, and those of the edits that are left, nothing remains.
+    const seqs = [1, ...Array.from({ length: EDITS_KEPT }, (_, i) => 7 + i)]
+    expect(log.happen('message:delete', { messageId: 'm1' }).withdraws).toEqual({ field: 'content', seqs })
   })
 
   test('what is not there, or was deleted, is not_found', () => {

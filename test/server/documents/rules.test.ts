@@ -1,8 +1,15 @@
 import { expect, test } from 'vitest'
 import { ConveneError } from '../../../src/protocol/errors.ts'
-import { jsonBytes, LAYOUTS_KEPT, MAX_DOCUMENT_BYTES, MAX_DOCUMENTS_BYTES } from '../../../src/protocol/limits.ts'
+import {
+  jsonBytes,
+  LAYOUTS_KEPT,
+  MAX_DOCUMENT_BYTES,
+  MAX_DOCUMENT_FIELDS,
+  MAX_DOCUMENTS_BYTES,
+} from '../../../src/protocol/limits.ts'
 import { REMOVED_KEPT } from '../../../src/server/documents/document.ts'
 import { DELETED_KEPT } from '../../../src/server/documents/ledger.ts'
+import { createDocumentRules } from '../../../src/server/documents/rules.ts'
 import { DocumentLog } from '../../support/document-log.ts'
 import type { Request } from '../../support/document-stories.ts'
 
@@ -218,6 +225,50 @@ test(`a document takes ${MAX_DOCUMENT_BYTES} bytes at most, and less is always a
   expect(refusal(log, update('w', { c: text }))).toMatchObject(error)
   expect(refusal(log, layout({ text: 'x'.repeat(MAX_DOCUMENT_BYTES) })).code).toBe('too_large')
   log.write('ann', update('w', { c: 1, a: null }))
+})
+
+test(`a document has ${MAX_DOCUMENT_FIELDS} fields at most, and fewer are always allowed`, () => {
+  const log = new DocumentLog()
+  const fields = (first: number, count: number, value: unknown = 1) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${first + i}`, value]))
+  const full = fields(0, MAX_DOCUMENT_FIELDS)
+  const tooMany = { code: 'too_large', message: expect.stringContaining(`${MAX_DOCUMENT_FIELDS + 1} fields`) }
+
+  expect(refusal(log, update('w', fields(0, MAX_DOCUMENT_FIELDS + 1)))).toMatchObject(tooMany)
+  log.write('ann', update('w', full))
+  expect(refusal(log, update('w', { more: 1 }))).toMatchObject(tooMany)
+  expect(refusal(log, batch(update('w', { more: 1 }), update('v', {})))).toMatchObject(tooMany)
+  log.write('ann', update('w', { f0: 2 }))
+  // What counts is what the fact leaves.
+  log.write('ann', batch(update('w', { more: 1 }), update('w', { f0: null })))
+  log.write('ann', batch(update('w', { another: 1 }), remove('w'), update('w', { a: 1 })))
+
+  expect(refusal(log, layout({ ...full, more: 1 }))).toMatchObject(tooMany)
+  log.write('ann', layout({ ...full, f0: full }))
+  expect(refusal(log, layout({ ...full, more: 1 }))).toMatchObject(tooMany)
+
+  // As if more had been allowed once.
+  for (const [name, record] of log.records) {
+    if (record.kind === 'document')
+      log.records.set(name, { ...record, data: { ...record.data, data: fields(0, 1100) } })
+  }
+  for (const grown of [update('w', { more: 1 }), layout(fields(0, 1101))]) {
+    expect(refusal(log, grown)).toMatchObject({ code: 'too_large', message: expect.stringContaining('1101 fields') })
+  }
+  log.write('ann', update('w', { f0: null }))
+  log.write('ann', layout(fields(0, 1099)))
+})
+
+test('what one reply may bring bounds all documents together, and each of them', () => {
+  const rule = createDocumentRules({ maxBytes: 2000 })['widget:update']
+  const write = (text: string) => {
+    const publication = { channel: 'dashboard:d1', type: 'widget:update', payload: { widgetId: 'w', data: { text } } }
+    const place = { epoch: 'e', seq: 1, timestamp: 1000 }
+    return rule?.({ ...publication, user: null, role: 'editor' }).decide(() => undefined, place)
+  }
+  expect(write('x'.repeat(1800))).toMatchObject({ result: { version: 1 } })
+  const refused = { code: 'too_large', message: expect.stringMatching(/widget:w .* 2000 are allowed/) }
+  expect(() => write('x'.repeat(2000))).toThrow(expect.objectContaining(refused))
 })
 
 test(`the ${LAYOUTS_KEPT} last layouts are kept, and restoring one is a new version`, () => {

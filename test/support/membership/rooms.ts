@@ -60,6 +60,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
     authenticator: createAuthenticator({ secrets: [SECRET], nextAuth: false }),
     access: withOwnChannel(withMembers(members, membersOnly)),
     revocations: new Revocations(store),
+    maxReplyBytes: limits.maxReplyBytes,
   })
   const dispatch = new Dispatch({ events, handlers, maxChannels: 100, logger, metrics })
   const sessions = new Sessions({
