@@ -91,7 +91,9 @@ test('A14 [FACT3] who is shut out while the app takes its time is not let in by 
   const question = new Promise<Ending>((resolve) => {
     asked = resolve
   })
+  let questions = 0
   const server = await decidedBy((_channel, end) => {
+    if (questions++ > 0) return false
     asked(end)
     return true
   })
