@@ -1,9 +1,11 @@
 import type { KeptDocument } from '../../src/protocol/documents.ts'
 import type { Envelope } from '../../src/protocol/envelope.ts'
 import { keptDocumentOf } from '../../src/server/documents/kept.ts'
-import { documentRules } from '../../src/server/documents/rules.ts'
+import { createDocumentRules } from '../../src/server/documents/rules.ts'
 import type { KeptRecord, RecordKey } from '../../src/server/store/record.ts'
 import type { Request } from './document-stories.ts'
+
+const RULES = createDocumentRules()
 
 /** A log with the rules of documents and records in memory: what a rule is a pure function of, and nothing besides. */
 export class DocumentLog {
@@ -14,7 +16,7 @@ export class DocumentLog {
   /** @throws what the rule throws; nothing has changed then */
   write(userId: string | null, { type, payload, baseVersion }: Request): Readonly<Record<string, unknown>> {
     const user = userId === null ? null : { id: userId }
-    const rule = documentRules[type]?.({ channel: this.#channel, type, payload, baseVersion, user, role: 'editor' })
+    const rule = RULES[type]?.({ channel: this.#channel, type, payload, baseVersion, user, role: 'editor' })
     if (!rule) throw new Error(`no rule for ${type}`)
     const named = new Set(rule.reads.map(nameOf))
     const read = (key: RecordKey) => {

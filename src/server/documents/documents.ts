@@ -16,7 +16,7 @@ export type Resolution =
   | { readonly publish: Pick<Publication, 'channel' | 'type' | 'payload' | 'operationId' | 'baseVersion'> }
   | { readonly reply: ConflictResolveReply }
 
-/** The documents of all channels, to be read. They are written by facts: `documentRules`. */
+/** The documents of all channels, to be read. They are written by facts: `createDocumentRules`. */
 export class Documents {
   readonly #store: Pick<Store, 'record' | 'snapshot'>
 

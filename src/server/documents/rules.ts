@@ -15,6 +15,3 @@ export function createDocumentRules({
   const bounds = { each: Math.min(MAX_DOCUMENT_BYTES, maxBytes), all: Math.min(MAX_DOCUMENTS_BYTES, maxBytes) }
   return { ...widgetRules(bounds), ...layoutRules(bounds) }
 }
-
-/** The rules where nothing else limits a reply. */
-export const documentRules = createDocumentRules()

@@ -9,7 +9,7 @@ import { Chat } from '../../../src/server/chat/chat.ts'
 import { chatRules } from '../../../src/server/chat/rules.ts'
 import { createAlone } from '../../../src/server/cluster/alone.ts'
 import { Documents } from '../../../src/server/documents/documents.ts'
-import { documentRules } from '../../../src/server/documents/rules.ts'
+import { createDocumentRules } from '../../../src/server/documents/rules.ts'
 import { createHandlers, depart } from '../../../src/server/handlers.ts'
 import { Membership } from '../../../src/server/membership.ts'
 import { createLogger } from '../../../src/server/observe/logger.ts'
@@ -41,7 +41,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
   const store = late(kept)
   const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
   const metrics = createMetrics('test')
-  const rules = { ...memberRules, ...chatRules, ...documentRules }
+  const rules = { ...memberRules, ...chatRules, ...createDocumentRules() }
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
   const limits = { maxCatchUp: 100_000, maxReplyBytes: 2 ** 22 }
