@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { MessageListReply } from '../../src/protocol/chat.ts'
 import type { FactReply, LogEntry } from '../../src/protocol/envelope.ts'
 import type { HistoryReply } from '../../src/protocol/session.ts'
+import { apiOf } from '../support/api.ts'
 import { type Client, connect, expectEvent, expectReply, factsOf, join, TRANSPORTS } from '../support/connect.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 
@@ -168,4 +169,20 @@ describe.each(TRANSPORTS)('[MSG1] blocks over %s', (transport) => {
     expect(again.unread).toEqual([3, 3, 3])
     expect(again.said).toContain(SECRET)
   })
+})
+
+test('[MSG1] a block holds for whoever connects after it', async () => {
+  const server = await startServer({ apiKeys: [KEY] })
+  const api = await apiOf(server)
+  expect(await api('PUT', '/api/v1/users/ann/blocks/ben')).toMatchObject({ status: 200 })
+  const ann = await connect(server, 'ann')
+  const ben = await connect(server, 'ben')
+  for (const person of [ann, ben]) await join(person, channel)
+  await expectReply(ann, 'message:send', { channel, payload: { content: 'not for ben' } })
+  await expectReply(ann, 'typing', { channel, isTyping: true })
+  await expectReply(ann, 'task:update', { channel, payload: {} })
+  expect(await expectEvent(ben, 'hidden')).toMatchObject({ channel, seq: 1 })
+  expect(await expectEvent(ben, 'task:update')).toMatchObject({ seq: 2 })
+  expect(JSON.stringify(ben.received)).not.toContain('not for ben')
+  expect(ben.received.map(({ event }) => event)).not.toContain('typing')
 })

@@ -211,3 +211,16 @@ test('[SEQ3] facts reach WebSocket and polling members alike, in the same order'
   expect(seqs(factsOf(fast, channel))).toEqual(upTo(200))
   expect(factsOf(slow, channel)).toEqual(factsOf(fast, channel))
 })
+
+test('[SEQ3] whose operation was refused is delivered another’s of the same id', async () => {
+  const server = await startServer()
+  const ann = await connect(server, 'ann')
+  const ben = await connect(server, 'ben')
+  for (const person of [ann, ben]) await join(person, channel)
+  const operationId = 'the-same'
+  await expectRefusal(ann, 'widget:delete', { channel, operationId, payload: { widgetId: 'w' } })
+  await expectReply(ben, 'task:update', { channel, operationId, payload: {} })
+  await expectReply(ben, 'task:move', { channel, payload: {} })
+  await expectEvent(ann, 'task:move')
+  expect(ann.received.map(({ event }) => event)).toContain('task:update')
+})

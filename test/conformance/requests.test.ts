@@ -237,3 +237,23 @@ describe.each(TRANSPORTS)('requests over %s', (transport) => {
     expect(factsOf(watcher, channel).map(({ payload }) => payload.i)).toEqual(Array.from({ length: 21 }, (_, i) => i))
   })
 })
+
+test('[REQ5] what is sent after a conflict is resolved comes after it', async () => {
+  const server = await startServer()
+  const ann = await connect(server, 'ann')
+  await join(ann, channel)
+  const write = (text: string) => ({ channel, payload: { widgetId: 'w', data: { text } } })
+  await expectReply(ann, 'widget:update', write('first'))
+  const [resolved, updated] = await Promise.all([
+    expectReply<{ seq: number }>(ann, 'conflict:resolve', {
+      channel,
+      operationId: 'r',
+      documentId: 'widget:w',
+      resolution: 'mine',
+      data: { text: 'resolved' },
+      baseVersion: 1,
+    }),
+    expectReply<{ seq: number }>(ann, 'widget:update', write('last')),
+  ])
+  expect([resolved.seq, updated.seq]).toEqual([2, 3])
+})

@@ -188,3 +188,16 @@ test('[SIG2] a session for which much waits is sent no signals, but every fact',
   expect(slow.received.filter((packet) => packet.includes('"a:b"'))).toHaveLength(FACTS)
   expect(slow.received.filter((packet) => packet.includes('behind'))).toEqual([])
 })
+
+test('[SIG1] who stops typing without saying where has stopped where they typed', async () => {
+  const server = await startServer()
+  const ann = await connect(server, 'ann')
+  const ben = await connect(server, 'ben')
+  for (const person of [ann, ben]) await join(person, channel)
+  await expectReply(ann, 'typing', { channel, isTyping: true, context: 'title' })
+  await expectReply(ann, 'typing', { channel, isTyping: false })
+  await expectReply(ann, 'signal', { channel, name: 'end', payload: null })
+  await expectEvent(ben, 'signal')
+  const told = ben.received.filter(({ event }) => event === 'typing').map(({ body }) => body)
+  expect(told).toContainEqual({ channel, user: { id: 'ann' }, isTyping: false, context: 'title' })
+})

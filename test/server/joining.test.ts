@@ -1,6 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { Blocks } from '../../src/server/access/blocks.ts'
 import { Channels } from '../../src/server/channels/channels.ts'
 import type { Outgoing, Subscriber } from '../../src/server/channels/delivery.ts'
 import { createAlone } from '../../src/server/cluster/alone.ts'
@@ -18,24 +17,6 @@ async function openStore(): Promise<Store> {
   cleanup(() => store.close())
   return store
 }
-
-// Over the store as it is, readings without end would stop the whole process, and this test with it.
-test('[MSG1] two who block the same person at once are both answered, and both count', { timeout: 5000 }, async () => {
-  const store = await openStore()
-  const later = new Proxy(store, {
-    get: (_, name) => {
-      if (name !== 'records') return (store[name as keyof Store] as (...args: unknown[]) => unknown).bind(store)
-      return async (stretch: Parameters<Store['records']>[0]) => {
-        await turn()
-        return store.records(stretch)
-      }
-    },
-  })
-  const session = { userId: 'ben', blockedBy: new Set<string>() as ReadonlySet<string> }
-  const blocks = new Blocks(later, () => [session])
-  await Promise.all([blocks.block('ann', 'ben'), blocks.block('cyd', 'ben'), blocks.load(session)])
-  expect([...session.blockedBy].sort()).toEqual(['ann', 'cyd'])
-})
 
 /** Somebody over a store of their own, for whom `hides` says whether they are blocked by now. */
 async function joiner(hides: () => boolean) {

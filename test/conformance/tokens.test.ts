@@ -10,6 +10,7 @@ import { Sessions } from '../../src/server/session/sessions.ts'
 import { openSqliteStore } from '../../src/server/store/sqlite.ts'
 import { createAdmission } from '../../src/server/transports/admission.ts'
 import { attachSocketIo } from '../../src/server/transports/socketio.ts'
+import { json, startApp } from '../server/access/app.ts'
 import { apiOf, KEY } from '../support/api.ts'
 import { cleanup } from '../support/cleanup.ts'
 import {
@@ -24,6 +25,7 @@ import {
 } from '../support/connect.ts'
 import { startServer } from '../support/start-server.ts'
 import { tokenFor } from '../support/token.ts'
+import { until } from '../support/until.ts'
 
 const channel = 'project:p1'
 
@@ -99,50 +101,60 @@ test('[LIFE1] of two refreshes at once the later token says what the session may
   expect(await expectRefusal(ann, 'project:delete', { channel, payload: {} })).toMatchObject({ code: 'forbidden' })
 })
 
-test('[SIG1] who stops typing without saying where has stopped where they typed', async () => {
-  const server = await startServer()
+test('[LIFE2] a token issued in the very second of the revocation is refused: it may have been before', async () => {
+  const server = await startServer({ apiKeys: [KEY] })
+  const api = await apiOf(server)
+  let token: string
+  let second: number
+  do {
+    second = Math.floor(Date.now() / 1000)
+    token = tokenFor('ann', { iat: second })
+    expect(await api('POST', '/api/v1/users/ann/revoke', {})).toMatchObject({ status: 200 })
+  } while (Math.floor(Date.now() / 1000) !== second)
+  const socket = clientOf(server.url, { token })
+  const refused = new Promise((resolve, reject) => {
+    socket.once('connect_error', (error: Error & { data?: unknown }) => resolve(error.data))
+    socket.once('connect', () => reject(new Error('expected a refusal, was let in')))
+  })
+  socket.connect()
+  expect(await refused).toMatchObject({ code: 'revoked' })
+})
+
+test('[LIFE2] [PRE3] who is revoked while they are lost is not waited for', async () => {
+  const server = await startServer({ apiKeys: [KEY], presenceGraceMs: 600_000 })
+  const api = await apiOf(server)
   const ann = await connect(server, 'ann')
   const ben = await connect(server, 'ben')
   for (const person of [ann, ben]) await join(person, channel)
-  await expectReply(ann, 'typing', { channel, isTyping: true, context: 'title' })
-  await expectReply(ann, 'typing', { channel, isTyping: false })
-  await expectReply(ann, 'signal', { channel, name: 'end', payload: null })
-  await expectEvent(ben, 'signal')
-  const told = ben.received.filter(({ event }) => event === 'typing').map(({ body }) => body)
-  expect(told).toContainEqual({ channel, user: { id: 'ann' }, isTyping: false, context: 'title' })
+  ann.socket.io.engine.close()
+  const connections = async () => (await api('GET', `/api/v1/channels/${channel}/presence`)).body.connections
+  let here = await connections()
+  while (here !== 1) here = await connections()
+  expect(await api('POST', '/api/v1/users/ann/revoke', {})).toMatchObject({ status: 200, body: { sessions: 0 } })
+  expect(await expectEvent(ben, 'presence:leave')).toEqual({ channel, userId: 'ann' })
+  ben.socket.disconnect()
 })
 
-/** Whether somebody is still connected once a reply, however large, has had its effect. */
-async function isKept(person: Awaited<ReturnType<typeof connect>>): Promise<boolean> {
-  return person.socket
-    .timeout(5000)
-    .emitWithAck('ping', {})
-    .then(
-      () => person.socket.connected,
-      () => false,
-    )
-}
-
-test('[LIFE4] a reply that tells of many people cuts nobody', async () => {
-  // As 260 people would with the default, 1 MiB.
-  const server = await startServer({ maxOutboundBytes: 65_536 })
-  const state = { picture: 'x'.repeat(4000) }
-  for (let i = 0; i < 20; i++) await expectReply(await connect(server, `u${i}`), 'channel:join', { channel, state })
-  const late = await connect(server, 'late')
-  await ask(late, 'channel:join', { channel })
-  expect(await isKept(late)).toBe(true)
-})
-
-test('[LIFE4] a list of documents cuts nobody, whatever MAX_OUTBOUND_BYTES is', async () => {
-  const server = await startServer({ apiKeys: [KEY], maxOutboundBytes: 131_072 })
-  const api = await apiOf(server)
-  for (let i = 0; i < 3; i++) {
-    const path = `/api/v1/channels/${channel}/documents/widget:w${i}`
-    // Kept, or refused as too large for such a server.
-    await api('PUT', path, { data: { text: 'x'.repeat(60_000) } })
-  }
-  const ann = await connect(server, 'ann')
-  await join(ann, channel)
-  await ask(ann, 'document:list', { channel })
-  expect(await isKept(ann)).toBe(true)
+test('[LIFE1] a join that the old token was asked about does not outlive the new one', async () => {
+  const app = await startApp()
+  const server = await startServer({
+    access: 'webhook',
+    accessWebhookUrl: app.url,
+    accessWebhookSecret: 'a-secret-of-the-webhook-that-is-long-enough',
+  })
+  let answerOld = () => {}
+  app.answers((question) => {
+    if (question.body.includes('"scope":"new"')) json({ role: 'none' })(question)
+    else answerOld = () => json({ role: 'editor' })(question)
+  })
+  const ann = await connect(server, 'ann', { token: tokenFor('ann', { scope: 'old' }) })
+  const joined = ask(ann, 'channel:join', { channel })
+  await until('the app is asked', () => app.questions.length === 1)
+  const refreshed = ask(ann, 'auth:refresh', { token: tokenFor('ann', { scope: 'new' }) })
+  // It has been taken in by then.
+  await expectReply(ann, 'ping', {})
+  answerOld()
+  await joined
+  expect(await refreshed).toMatchObject({ ok: true })
+  expect(await expectRefusal(ann, 'task:update', { channel, payload: {} })).toMatchObject({ code: 'not_joined' })
 })
