@@ -10,5 +10,7 @@ export const conflict = z.object({
   /** A field that one side removed, or never set, is null. */
   fields: z.array(z.object({ field: z.string(), mine: z.unknown(), theirs: z.unknown() })),
   data: z.record(z.string(), z.unknown()),
+  /** Whether there is no document any more. */
+  deleted: z.literal(true).optional(),
 })
 export type Conflict = z.infer<typeof conflict>

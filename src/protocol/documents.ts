@@ -28,26 +28,35 @@ export const keptDocument = z.object({
 })
 export type KeptDocument = z.infer<typeof keptDocument>
 
+// Strict, because a baseVersion that stands in the payload, and not beside it, would be a change of others undone.
 /** The fields of `data` are set, others stay; `null` removes a field. */
-export const widgetUpdate = z.object({ widgetId, data: jsonObject })
+export const widgetUpdate = z.strictObject({ widgetId, data: jsonObject })
 export type WidgetUpdate = z.infer<typeof widgetUpdate>
-export const widgetDelete = z.object({ widgetId })
+export const widgetDelete = z.strictObject({ widgetId })
 export type WidgetDelete = z.infer<typeof widgetDelete>
-export const widgetBatch = z.object({
+export const widgetBatch = z.strictObject({
   operations: z
     .array(
       z.discriminatedUnion('type', [
-        z.object({ type: z.literal('widget:update'), payload: widgetUpdate, baseVersion: baseVersion.optional() }),
-        z.object({ type: z.literal('widget:delete'), payload: widgetDelete, baseVersion: baseVersion.optional() }),
+        z.strictObject({
+          type: z.literal('widget:update'),
+          payload: widgetUpdate,
+          baseVersion: baseVersion.optional(),
+        }),
+        z.strictObject({
+          type: z.literal('widget:delete'),
+          payload: widgetDelete,
+          baseVersion: baseVersion.optional(),
+        }),
       ]),
     )
     .min(1)
     .max(MAX_BATCH),
 })
 export type WidgetBatch = z.infer<typeof widgetBatch>
-export const layoutUpdate = z.object({ layout: jsonObject })
+export const layoutUpdate = z.strictObject({ layout: jsonObject })
 export type LayoutUpdate = z.infer<typeof layoutUpdate>
-export const layoutRestore = z.object({ version })
+export const layoutRestore = z.strictObject({ version })
 export type LayoutRestore = z.infer<typeof layoutRestore>
 
 // What everybody is told: what was written, and the version that made.

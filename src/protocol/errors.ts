@@ -99,6 +99,15 @@ function plain(message: string): string {
     })
 }
 
+/** A field that is not read would be a change that is not made. */
+function unknownField(path: readonly PropertyKey[]): ErrorDetail {
+  return { path: pathOf(path), message: 'there is no such field here; is it misspelt, or does it stand elsewhere?' }
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.map(String).join('.')
+}
+
 /**
  * Checks a body against its schema.
  * @throws ConveneError `invalid`, naming each wrong field in `details` and the first in `message`.
@@ -106,10 +115,10 @@ function plain(message: string): string {
 export function parseBody<S extends z.ZodType>(schema: S, body: unknown, name: string): z.output<S> {
   const result = schema.safeParse(body)
   if (result.success) return result.data
-  const details = result.error.issues.slice(0, 10).map((issue) => ({
-    path: issue.path.map(String).join('.'),
-    message: plain(issue.message),
-  }))
+  const details = result.error.issues.slice(0, 10).map((issue) => {
+    if (issue.code === 'unrecognized_keys') return unknownField([...issue.path, issue.keys[0] ?? ''])
+    return { path: pathOf(issue.path), message: plain(issue.message) }
+  })
   const first = details[0] ?? { path: '', message: 'does not match' }
   throw new ConveneError('invalid', `${name}: ${first.path ? `${first.path}: ` : ''}${first.message}`, { details })
 }

@@ -54,7 +54,8 @@ export type HistoryReply = z.infer<typeof historyReply>
 export const refreshBody = z.object({ token: z.string().min(1).max(16_384) })
 export const refreshReply = z.object({ expiresAt: z.number().nullable() })
 
-export const pingBody = z.object({}).optional()
+// Clients that emit nothing with an ack send null.
+export const pingBody = z.object({}).nullish()
 export const pong = z.object({ timestamp: z.number() })
 
 /** [CON4] */

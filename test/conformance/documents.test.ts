@@ -391,3 +391,26 @@ test('[DOC1] [DOC3] [DOC4] writers at once end with the same documents, and nobo
   await fc.assert(fc.asyncProperty(story(['a', 'b', 'constructor']), play), { numRuns: 20, endOnFailure: true })
   expect(conflicts).toBeGreaterThan(5)
 })
+
+test('[DOC4] [REQ1] a baseVersion that stands in the payload is refused by its name, and overwrites nobody', async () => {
+  const server = await startServer()
+  const ann = await connect(server, 'ann')
+  await join(ann, channel)
+  const update = { widgetId: 'w', data: { a: 1 } }
+  const cases: [event: string, payload: object, path: string][] = [
+    ['widget:update', { ...update, baseVersion: 1 }, 'payload.baseVersion'],
+    ['widget:delete', { widgetId: 'w', baseVersion: 1 }, 'payload.baseVersion'],
+    ['layout:update', { layout: {}, baseVersion: 1 }, 'payload.baseVersion'],
+    ['layout:restore', { version: 1, baseVersion: 1 }, 'payload.baseVersion'],
+    [
+      'widget:batch',
+      { operations: [{ type: 'widget:update', payload: { ...update, baseVersion: 1 } }] },
+      'payload.operations.0.payload.baseVersion',
+    ],
+  ]
+  for (const [event, payload, path] of cases) {
+    const refused = await expectRefusal(ann, event, { channel, payload })
+    expect(refused, event).toMatchObject({ code: 'invalid', details: [{ path }] })
+  }
+  expect((await list(ann, channel)).head).toBe(0)
+})

@@ -34,7 +34,16 @@ export function mergesWith(document: Document, write: Write): boolean {
   throw new ConveneError(
     'conflict',
     `${id} is at version ${version}, this write is based on version ${baseVersion}, and ${what}: see conflict, and write again with baseVersion ${version} once it is settled`,
-    { conflict: { documentId: id, baseVersion, version, fields, data: dataOf(document) } },
+    {
+      conflict: {
+        documentId: id,
+        baseVersion,
+        version,
+        fields,
+        data: dataOf(document),
+        ...(!exists && { deleted: true }),
+      },
+    },
   )
 }
 

@@ -85,7 +85,7 @@ test('[DOC4] what was deleted since stands against every write on an older base,
   const log = new DocumentLog()
   log.write('ann', update('w', { a: 1 }))
   log.write('ann', remove('w'))
-  const conflict = { documentId: 'widget:w', baseVersion: 1, version: 2, data: {} }
+  const conflict = { documentId: 'widget:w', baseVersion: 1, version: 2, data: {}, deleted: true }
   const fields = [{ field: 'a', mine: 2, theirs: null }]
   expect(refusal(log, update('w', { a: 2, b: null }, 1)).conflict).toEqual({ ...conflict, fields })
   // Even one that sets nothing: it would bring the widget back.
@@ -180,7 +180,7 @@ test(`a version is never used again, for the ${DELETED_KEPT} newest deleted docu
   expect(log.document('widget:w1')?.version).toBe(4)
   // w0 is among what is forgotten, with whatever else never was.
   const { conflict } = refusal(log, update('w0', { a: 3 }, 2))
-  expect(conflict).toMatchObject({ version: 3, fields: [{ field: 'a', mine: 3, theirs: null }], data: {} })
+  expect(conflict).toMatchObject({ version: 3, fields: [{ field: 'a', mine: 3, theirs: null }], data: {}, deleted: true })
   expect(log.write('ann', update('w0', { a: 3 }, conflict?.version))).toEqual({ version: 4 })
   expect(log.write('ann', update('new', {}))).toEqual({ version: 4 })
   expect(log.write('ann', layout({}))).toEqual({ version: 1 })
