@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { readOptions } from '../server/config/config.ts'
 import * as argument from './arguments.ts'
+import { readOnly } from './read-only.ts'
 import { Refusal } from './refusal.ts'
 
 interface PublishOptions {
@@ -30,7 +30,7 @@ export function addPublish(program: Command): void {
 /** @throws Refusal with exit code 1 when the server cannot be reached or refuses */
 async function publish(channel: string, type: string, payload: object, options: PublishOptions): Promise<void> {
   const { url, operationId, user } = options
-  const key = options.key ?? readOptions(process.env).apiKeys[0]
+  const key = options.key ?? readOnly(['apiKeys']).apiKeys[0]
   const response = await fetch(`${url}/api/v1/channels/${encodeURIComponent(channel)}/events`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', ...(key !== undefined && { Authorization: `Bearer ${key}` }) },

@@ -1,13 +1,17 @@
 import jsonwebtoken from 'jsonwebtoken'
-import { type Options, readOptions } from '../server/config/config.ts'
+import type { Options } from '../server/config/config.ts'
+import { readOnly } from './read-only.ts'
 import { Refusal } from './refusal.ts'
+
+const READ = ['nodeEnv', 'jwtSecrets', 'jwtPublicKey', 'jwksUrl', 'jwtIssuer', 'jwtAudience', 'databaseUrl'] as const
+type Read = Pick<Options, (typeof READ)[number]>
 
 /**
  * Signs a token as the server of this environment and working folder accepts it.
  * @throws ConfigError; Refusal with exit code 2 when there can be nothing to sign with, 1 when it is not here
  */
 export async function signToken(claims: Readonly<Record<string, unknown>>, seconds: number): Promise<string> {
-  const options = readOptions(process.env)
+  const options = readOnly(READ)
   const { jwtIssuer, jwtAudience } = options
   const secret = options.jwtSecrets[0] ?? (await secretOfDevelopment(options))
   return jsonwebtoken.sign({ ...claims }, secret, {
@@ -18,7 +22,7 @@ export async function signToken(claims: Readonly<Record<string, unknown>>, secon
   })
 }
 
-async function secretOfDevelopment({ jwtPublicKey, jwksUrl, databaseUrl }: Options): Promise<string> {
+async function secretOfDevelopment({ jwtPublicKey, jwksUrl, databaseUrl }: Read): Promise<string> {
   if (jwtPublicKey !== undefined || jwksUrl !== undefined) {
     throw new Refusal(
       2,

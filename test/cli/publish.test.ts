@@ -28,6 +28,13 @@ test('prints the place as one line of JSON, and every member has the fact', asyn
   expect(heard.facts[1]).toMatchObject({ type: 'task:update', user: null })
 })
 
+test('reads nothing but API_KEYS, however wrong the rest', async () => {
+  const { url } = await startServer({ apiKeys: [KEY] })
+  const env = { API_KEYS: KEY, ACCESS_WEBHOOK_SECRET: 'x', PORT: 'none', NODE_ENV: 'production' }
+  const args = ['publish', CHANNEL, 'task:update', '{}', '--url', url]
+  expect(await run(args, { folder: temporaryFolder(), env })).toMatchObject({ code: 0, stderr: '' })
+})
+
 test('a refusal, or no answer, is told: exit code 1', async () => {
   const { url, server } = await startServer({ apiKeys: [KEY] })
   const folder = temporaryFolder()

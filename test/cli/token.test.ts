@@ -89,6 +89,21 @@ test.each([
   expect(stderr).toContain(name)
 })
 
+test.each([
+  ['of others', { ACCESS_WEBHOOK_SECRET: SECRET, PORT: 'none', REDIS_URL: 'redis://localhost', PING_INTERVAL_MS: '1' }],
+  ['of others, in production', { NODE_ENV: 'production', JWT_SECRET: SECRET, ACCESS: 'webhook', ALLOWED_ORIGINS: '*' }],
+])('options that it does not read are not asked, however wrong: those %s', async (_which, env) => {
+  expect(await claimsOf(['ann'], env)).toMatchObject({ sub: 'ann' })
+})
+
+test('options that it reads are checked, in production too', async () => {
+  const place = { folder: temporaryFolder(), env: { NODE_ENV: 'production', JWT_SECRET: 'short', PORT: 'none' } }
+  const { code, stdout, stderr } = await run(['token', 'ann'], place)
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toContain('JWT_SECRET: value 1 of 1 has 5 bytes')
+  expect(stderr).not.toMatch(/PORT|ACCESS/)
+})
+
 test('without anything to sign with: exit code 2, saying what is missing', async () => {
   const folder = temporaryFolder()
   for (const env of [

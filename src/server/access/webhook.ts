@@ -36,6 +36,8 @@ const answered = z.object({ role: z.union([z.enum(ROLES), z.literal('none'), z.n
 /** The app is asked, signed; its answers are good for 30 s. While it fails, joins fail at once and do not hang. */
 export function createWebhookPolicy(options: WebhookOptions): WebhookPolicy {
   const { url, secret, logger, timeoutMs = 2000, keepMs = 30_000, failures = 5, pauseMs = 3000 } = options
+  // For the log: not the path and the query, which may hold a key.
+  const name = `the access webhook ${new URL(url).origin}`
   const exchange = createExchange({ url, secret, timeoutMs })
   const answers = new WebhookAnswers(keepMs)
   const breaker = new Breaker({
@@ -62,7 +64,9 @@ export function createWebhookPolicy(options: WebhookOptions): WebhookPolicy {
     if (stopped) throw unavailable(pauseMs)
     const asked = ask(identity, channel)
     const answer = await asked.answer.catch((error: unknown) => {
-      throw error instanceof Paused ? unavailable(error.retryAfterMs) : unavailable(pauseMs, reasonOf(error))
+      throw error instanceof Paused
+        ? unavailable(error.retryAfterMs)
+        : unavailable(pauseMs, `${name}: ${reasonOf(error)}`)
     })
     // Forgotten on its way: it may be of before the change.
     return asked.forgotten ? await role(identity, channel) : answer

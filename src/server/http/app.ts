@@ -14,7 +14,6 @@ export interface AppOptions extends RoutesOptions, Omit<CallersOptions, 'loopbac
   readonly trustProxy: number
   /** None: no demo. */
   readonly demo: DemoOptions | undefined
-  isOriginAllowed(origin: string | undefined): boolean
   readonly logger: Logger
 }
 

@@ -13,6 +13,7 @@ export interface CallersOptions {
   readonly rateFactsPerSecond: number
   /** Whether callers of this computer may do without a key where there are none: in development. */
   readonly loopbackWithoutKey: boolean
+  isOriginAllowed(origin: string | undefined): boolean
   /** @throws ConveneError `unauthenticated`, `token_expired`, `revoked`, `unavailable` */
   authenticate(token: string): Promise<Identity>
 }
@@ -22,7 +23,7 @@ export type WhoCalls = (request: Request, response: Response, may: Exclude<May, 
 
 /** [API1] Believes a key first, then a person's token as a bearer, and nothing in the query. */
 export function createCallers(options: CallersOptions): WhoCalls {
-  const { loopbackWithoutKey, authenticate } = options
+  const { loopbackWithoutKey, authenticate, isOriginAllowed } = options
   const known = options.apiKeys.map(digest)
   const rates = new LRUCache<string, Rate>({ max: MAX_PEOPLE })
 
@@ -32,12 +33,21 @@ export function createCallers(options: CallersOptions): WhoCalls {
     return rate
   }
 
+  /** What is wrong with a key that is none of ours. */
+  function wrongKey(bearer: string | undefined, may: May): string {
+    if (may === 'user') return NO_PERSON
+    if (bearer !== undefined && TOKEN_LIKE.test(bearer)) return "This takes a key, not a person's token"
+    return known.length === 0 && loopbackWithoutKey
+      ? 'No API_KEYS are set, so no key is right; callers on this computer show none'
+      : 'This key is not one of API_KEYS'
+  }
+
   return async (request, response, may) => {
     const bearer = /^Bearer (.+)$/i.exec(request.get('authorization') ?? '')?.[1]
     const key = bearer ?? request.get('x-api-key') ?? keyOfPath(response)
     if (key !== undefined && isKnown(key, known)) {
       if (may !== 'user') return { kind: 'service' }
-      throw new ConveneError('unauthenticated', 'A key speaks for no person: this needs Authorization: Bearer <token>')
+      throw new ConveneError('unauthenticated', NO_PERSON)
     }
     if (bearer !== undefined && may !== 'key') {
       const identity = await authenticate(bearer)
@@ -46,8 +56,11 @@ export function createCallers(options: CallersOptions): WhoCalls {
       return { kind: 'user', identity, rate }
     }
     // A wrong key is wrong in development too.
-    if (key !== undefined) throw new ConveneError('unauthenticated', 'This key is not one of API_KEYS')
-    if (may !== 'user' && known.length === 0 && loopbackWithoutKey && isLocal(request)) return { kind: 'service' }
+    if (key !== undefined) throw new ConveneError('unauthenticated', wrongKey(bearer, may))
+    if (may !== 'user' && known.length === 0 && loopbackWithoutKey && isLocal(request)) {
+      if (!isOfPageElsewhere(request, isOriginAllowed)) return { kind: 'service' }
+      throw new ConveneError('unauthenticated', FROM_ELSEWHERE)
+    }
     throw new ConveneError('unauthenticated', NEEDED[may])
   }
 }
@@ -55,11 +68,25 @@ export function createCallers(options: CallersOptions): WhoCalls {
 // Whose rate is remembered: of so many, those who asked last.
 const MAX_PEOPLE = 10_000
 
+// Three parts signed, five encrypted. Keys of ours have no such form.
+const TOKEN_LIKE = /^[\w-]+(?:(?:\.[\w-]*){2}|(?:\.[\w-]*){4})$/
+const NO_PERSON = 'A key speaks for no person: this needs Authorization: Bearer <token>'
+const FROM_ELSEWHERE =
+  "Without API_KEYS, programs on this computer may call, but no page of another site in its browser; set API_KEYS and show one from the app's server"
+
 const NEEDED = {
   key: 'This needs a key: Authorization: Bearer <key>, or X-API-Key',
   user: 'This needs a token: Authorization: Bearer <token>',
   'key or user':
     'This needs a key: Authorization: Bearer <key>, or X-API-Key; or a token: Authorization: Bearer <token>',
+}
+
+/**
+ * Whether a browser says that a page of another site asks. Any page may have it send a request without asking first, and
+ * needs no answer for the harm to be done. Requests of an image or a link come without Origin.
+ */
+function isOfPageElsewhere(request: Request, isOriginAllowed: CallersOptions['isOriginAllowed']): boolean {
+  return !isOriginAllowed(request.get('origin')) || request.get('sec-fetch-site') === 'cross-site'
 }
 
 // Digests have one length, and comparing them takes one time, whatever the key; all are compared.

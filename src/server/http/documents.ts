@@ -62,7 +62,7 @@ export function documentRoutes({ documents, publish }: DocumentsOptions): readon
       summary: 'Sets fields of a widget, a null removes one; replaces the layout as a whole.',
       may: 'key',
       params: paramsOfOne,
-      body: z.object({ data, operationId, baseVersion, userId }),
+      body: z.strictObject({ data, operationId, baseVersion, userId }),
       reply: factReply.extend(documentReply),
       errors: PUBLISH_ERRORS,
       handle({ params: { channel, id }, body: { data, ...rest } }) {

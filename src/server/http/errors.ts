@@ -47,7 +47,8 @@ function errorOf(thrown: unknown, logger: Logger, method: string): ConveneError 
 /** What a caller is told of what a handler has thrown; what they are not told is logged. */
 export function toldOf(thrown: unknown, logger: Logger, method: string): ConveneError {
   const error = catalogued(thrown)
-  if (error.code === 'unavailable') logger.error({ err: error.cause }, 'the store cannot be reached')
+  // Without a cause nobody was asked; why not was logged when that began.
+  if (error.code === 'unavailable' && error.cause !== undefined) logger.error({ err: error.cause }, error.message)
   if (error.code === 'internal') logger.error({ err: error.cause, method }, 'an HTTP request failed')
   return error
 }

@@ -78,9 +78,13 @@ export function messageRoutes(options: MessagesOptions): readonly Route[] {
       summary: 'Edits a message, as its author.',
       params: paramsOfOne,
       body: messageEdit.pick({ content: true }).extend({ userId, operationId }),
-      handle({ params: { channel, id }, body: { userId, operationId, content }, caller }) {
-        const payload = { messageId: id, content }
-        return publish(caller, channel, { type: 'message:edit', payload, operationId }, userId)
+      async handle({ params: { channel, id }, body: { userId, operationId, content }, caller }) {
+        const edit = { type: 'message:edit', payload: { messageId: id, content }, operationId }
+        try {
+          return await publish(caller, channel, edit, userId)
+        } catch (error) {
+          throw caller.kind === 'service' && userId === undefined ? withoutAuthor(error) : error
+        }
       },
     }),
     route({
@@ -96,6 +100,13 @@ export function messageRoutes(options: MessagesOptions): readonly Route[] {
       },
     }),
   ]
+}
+
+/** What helps a server that was refused an edit: it has somebody's words and has not said whose. */
+function withoutAuthor(error: unknown): unknown {
+  if (!(error instanceof ConveneError && error.code === 'forbidden')) return error
+  const message = "expected the author's id: only the author edits a message"
+  return new ConveneError('invalid', `body: userId: ${message}`, { details: [{ path: 'userId', message }] })
 }
 
 /** Whom a caller acts for: a person for nobody but themselves. */

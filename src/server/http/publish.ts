@@ -49,7 +49,7 @@ export function createServicePublish(
       operationId: fact.operationId,
       baseVersion: fact.baseVersion,
       timestamp: fact.timestamp,
-      // On somebody's behalf it may do what they might, but not what only an admin may; in its own name it may do all.
+      // Whether somebody may is for the server to know that speaks for them; only, others' messages are not theirs.
       ...(fact.userId === undefined
         ? { user: null, role: 'admin' as const }
         : { user: { id: fact.userId }, role: 'editor' as const }),

@@ -17,6 +17,23 @@ export interface UsersOptions {
 const path = '/api/v1/users/:id'
 const params = z.object({ id: member.shape.userId })
 const paramsOfBlock = params.extend({ blockedId: member.shape.userId })
+
+// `until: Date.now()` replaces a longer one. It is not refused for its way here, nor for a clock that is a little slow.
+const LATE_MS = 60_000
+const TEN_YEARS_MS = 10 * 366 * 86_400_000
+
+const until = z
+  .int()
+  .min(0)
+  .refine((until) => until >= Date.now() - LATE_MS, { error: ({ input }) => tooEarly(Number(input)) })
+  .describe('ms since 1970, later than now')
+
+/** Told, and not taken for a plain revocation: what seconds say is long past. */
+function tooEarly(until: number): string {
+  const seconds = Math.abs(until * 1000 - Date.now()) < TEN_YEARS_MS
+  return `expected ms since 1970, later than now${seconds ? '; this looks like seconds' : ''}`
+}
+
 const ended = z.object({ sessions: z.int().describe('How many were ended here.') })
 
 /** `/api/v1/users/:id/…` and `/api/v1/tokens/revoke`: blocks [MSG1], and the end of sessions [LIFE2]. */
@@ -65,7 +82,7 @@ export function userRoutes({ blocks, people }: UsersOptions): readonly Route[] {
       summary: 'Ends all sessions of somebody and refuses their tokens: those issued by now, and till then any.',
       may: 'key',
       params,
-      body: z.object({ until: z.int().min(0).describe('ms since 1970').optional() }).optional(),
+      body: z.object({ until: until.optional() }).optional(),
       reply: ended,
       errors: ['unavailable'],
       handle: async ({ params, body }) => ({ sessions: await people.revokeUser(params.id, body?.until) }),

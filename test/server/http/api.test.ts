@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { connect, expectEvent, factsOf, join } from '../../support/connect.ts'
+import { connect, expectEvent, expectReply, factsOf, join } from '../../support/connect.ts'
 import { startServer, type TestServer } from '../../support/start-server.ts'
 import { tokenFor } from '../../support/token.ts'
 
@@ -97,12 +97,45 @@ describe('[API1] A28 keys', () => {
     for (const headers of [{ 'x-api-key': 'wrong' }, { authorization: 'Bearer wrong' }, { 'x-api-key': '' }]) {
       expect(await call(server, 'GET', '/stats', undefined, headers)).toMatchObject({
         status: 401,
-        body: { error: { code: 'unauthenticated', message: 'This key is not one of API_KEYS' } },
+        body: { error: { code: 'unauthenticated', message: expect.stringContaining('No API_KEYS are set') } },
       })
     }
     for (const path of ['/k/wrong/stats', '/k/%/stats']) {
       expect((await call(server, 'GET', path, undefined, {})).status, path).toBe(401)
     }
+  })
+
+  test('development without keys serves no page of another site', async () => {
+    const server = await startServer()
+    const zoe = await connect(server, 'zoe')
+    const paths = ['/api/v1/users/zoe/revoke', '/api/v1/users/zoe/disconnect', `/api/v1/channels/${channel}/messages`]
+    const elsewhere: Record<string, string>[] = [
+      { origin: 'https://elsewhere.example' },
+      { origin: 'null' },
+      { origin: 'http://localhost.elsewhere.example' },
+      { 'sec-fetch-site': 'cross-site' },
+    ]
+    for (const headers of elsewhere) {
+      for (const path of paths) {
+        // As a page may have it sent unasked, with mode no-cors: without a content type.
+        const response = await fetch(server.url + path, { method: 'POST', headers })
+        expect([response.status, await response.json()], `${path} ${JSON.stringify(headers)}`).toMatchObject([
+          401,
+          { error: { code: 'unauthenticated', message: expect.stringContaining('no page of another site') } },
+        ])
+      }
+      expect((await call(server, 'GET', '/stats', undefined, headers)).status).toBe(401)
+    }
+    await expectReply(zoe, 'ping', {})
+    const here = { origin: 'http://localhost:5173', 'sec-fetch-site': 'same-site' }
+    expect((await call(server, 'GET', '/stats', undefined, here)).status).toBe(200)
+    expect((await call(server, 'POST', '/api/v1/users/zoe/disconnect', undefined, here)).body.sessions).toBe(1)
+  })
+
+  test('whoever shows a key is believed, wherever the page is from', async () => {
+    const server = await withKeys()
+    const headers = { 'x-api-key': KEY, origin: 'https://elsewhere.example', 'sec-fetch-site': 'cross-site' }
+    expect((await call(server, 'GET', '/stats', undefined, headers)).status).toBe(200)
   })
 
   test('production without keys serves nobody', async () => {

@@ -69,7 +69,11 @@ test('a message is edited and deleted by its author, with a token or on their be
   expect((await edit('two', ANN)).body).toMatchObject({ messageId: 'm1', seq: 2 })
   expect((await edit('three', KEY, { userId: 'ann' })).status).toBe(200)
   // A server in its own name may take words away, not change them.
-  expect((await edit('four')).status).toBe(403)
+  const message = "body: userId: expected the author's id: only the author edits a message"
+  expect(await edit('four')).toMatchObject({
+    status: 400,
+    body: { error: { code: 'invalid', message, details: [{ path: 'userId' }] } },
+  })
   expect(await contents(api)).toEqual(['three'])
   expect((await api('PATCH', `${path}/none`, { content: 'x' }, ANN)).status).toBe(404)
   const gone = await api('DELETE', `${path}/m1?operationId=op`, undefined, ANN)
@@ -79,6 +83,9 @@ test('a message is edited and deleted by its author, with a token or on their be
   await api('POST', path, { content: 'spam', id: 'm2' }, BEN)
   expect((await api('DELETE', `${path}/m2`)).status).toBe(200)
   expect(await contents(api)).toEqual(['', ''])
+  await api('POST', path, { content: 'of the app', id: 'm3' })
+  expect((await api('PATCH', `${path}/m3`, { content: 'of the app, again' })).status).toBe(200)
+  expect((await api('PATCH', `${path}/none`, { content: 'x' })).status).toBe(404)
 })
 
 test('[FACT2] A15 with a token one is nobody else, and does only what one may', async () => {

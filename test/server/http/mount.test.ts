@@ -27,6 +27,7 @@ async function serve(
     apiKeys,
     rateFactsPerSecond: rate,
     loopbackWithoutKey: true,
+    isOriginAllowed: (origin) => origin === undefined,
     authenticate: async (token) => (await authenticator.authenticate({ token })).identity,
   })
   mount(app, routes, { whoCalls, isDraining: () => draining })
@@ -130,6 +131,28 @@ test('[API1] development without keys: this computer is a service, but whoever s
   expect(await takenFor(url, { authorization: `Bearer ${tokenFor('ann')}` })).toEqual([not, 'ann', 'ann'])
   expect(await takenFor(url, { authorization: 'Bearer wrong' })).toEqual([not, not, not])
   expect(await takenFor(url, { 'x-api-key': 'wrong' })).toEqual([not, not, not])
+})
+
+test('[API1] what is wrong with a key is said: that there are none, that it is a token, or that it is unknown', async () => {
+  const [keyless, keyed] = [await serve(CALLED, { apiKeys: [] }), await serve(CALLED)]
+  const told = async (url: string, headers: Record<string, string>) =>
+    (await call(url, { headers })).body.error?.message
+  const none = 'No API_KEYS are set, so no key is right; callers on this computer show none'
+  const unknown = 'This key is not one of API_KEYS'
+  const token = "This takes a key, not a person's token"
+  const person = 'A key speaks for no person: this needs Authorization: Bearer <token>'
+  for (const headers of [{ authorization: 'Bearer wrong' }, { 'x-api-key': 'wrong' }]) {
+    expect(await told(`${keyless}/key`, headers)).toBe(none)
+    expect(await told(`${keyed}/key`, headers)).toBe(unknown)
+  }
+  for (const url of [keyless, keyed]) {
+    for (const bearer of [tokenFor('ann'), 'eyJhbGciOiJkaXIifQ..aXY.dGV4dA.dGFn']) {
+      expect(await told(`${url}/key`, { authorization: `Bearer ${bearer}` })).toBe(token)
+    }
+    expect(await told(`${url}/user`, { 'x-api-key': 'wrong' })).toBe(person)
+  }
+  expect(await told(`${keyed}/key`, { authorization: 'Bearer two.parts' })).toBe(unknown)
+  expect(await told(`${keyed}/user`, { authorization: `Bearer ${KEY}` })).toBe(person)
 })
 
 const READ = route({

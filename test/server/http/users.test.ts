@@ -54,6 +54,27 @@ test('[LIFE2] revoking a user ends their sessions and refuses the tokens they ha
   expect((await api('POST', '/api/v1/users/ann/revoke', { until: 'soon' })).status).toBe(400)
 })
 
+test('[LIFE2] an until that is over is refused, and nobody is revoked; one of this moment replaces a longer one', async () => {
+  const server = await startServer({ apiKeys: [KEY] })
+  const api = await apiOf(server)
+  const ann = await connect(server, 'ann')
+  const revoke = (until: number) => api('POST', '/api/v1/users/ann/revoke', { until })
+  const expected = 'body: until: expected ms since 1970, later than now'
+  for (const [until, message] of [
+    [Math.floor(Date.now() / 1000) + 3600, `${expected}; this looks like seconds`],
+    [Date.now() - 120_000, expected],
+    [0, expected],
+  ] as const) {
+    expect(await revoke(until)).toMatchObject({ status: 400, body: { error: { code: 'invalid', message } } })
+  }
+  await expectReply(ann, 'ping', {})
+  const later = tokenFor('ann', { iat: since(-5) })
+  await revoke(Date.now() + 3_600_000)
+  expect(await refusalOf(server, later)).toBe('revoked')
+  expect((await revoke(Date.now() - 1000)).status).toBe(200)
+  expect(await refusalOf(server, later)).toBeUndefined()
+})
+
 test('[LIFE2] revoking a token ends its sessions and refuses it, and no other', async () => {
   const server = await startServer({ apiKeys: [KEY] })
   const api = await apiOf(server)
