@@ -1,8 +1,8 @@
 /** Which colour is somebody's, the same in every window. */
 export function tintOf(name) {
   let sum = 0
-  for (const letter of name) sum = (sum * 31 + letter.codePointAt(0)) % 997
-  return sum % 6
+  for (const letter of name) sum = (sum * 37 + letter.codePointAt(0)) % 997
+  return sum % 8
 }
 
 /** A person's initials on their colour. */

@@ -8,7 +8,7 @@ const PAGE = 30
 const byId = (id) => document.getElementById(id)
 
 /** The chat beside the board. It is read from the server when the board is opened, and kept up with facts from then on. */
-export function createChat({ live, me, announce, onUnread }) {
+export function createChat({ live, me, announce, onUnread, onLost }) {
   const messages = new Messages()
   const shown = new Map()
   const list = byId('messages')
@@ -58,16 +58,19 @@ export function createChat({ live, me, announce, onUnread }) {
   function show() {
     const all = messages.after(waiting, me)
     const ids = new Set(all.map(({ id }) => id))
-    for (const [id, { element }] of shown) {
+    for (const [id, { element, dropEdit }] of shown) {
       if (ids.has(id)) continue
+      dropEdit()
       element.remove()
       shown.delete(id)
     }
+    let head = 0
     for (const [index, message] of all.entries()) {
       const first = message.id === firstUnread
-      const item = shown.get(message.id) ?? createMessage({ onEdit, onDelete })
+      const item = shown.get(message.id) ?? createMessage({ onEdit, onDelete, onLost })
       shown.set(message.id, item)
-      const follows = !first && goesOn(message, all[index - 1])
+      const follows = index > 0 && !first && goesOn(message, all[head], index - head)
+      if (!follows) head = index
       item.show(message, { mine: message.user?.id === me.id, follows, first })
       if (list.children[index] !== item.element) list.insertBefore(item.element, list.children[index] ?? null)
     }

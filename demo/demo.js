@@ -40,6 +40,10 @@ function openBoard(me) {
     onRename: (id, name) => live.publish('task:update', { id, title: name }),
     onDelete: (taskId) => live.publish('task:delete', { taskId }),
     onRenaming: (taskId) => live.showOthers(taskId === undefined ? {} : { renaming: taskId }),
+    onLost(taskId) {
+      const by = tasks.deletedBy(taskId)
+      view.showLoss(`${by?.id === me.id ? 'You' : nameOf(by)} deleted the task you were renaming`)
+    },
   })
 
   const live = follow({
@@ -92,6 +96,7 @@ function openBoard(me) {
     live,
     me,
     announce: view.announce,
+    onLost: () => view.showLoss('The message you were editing was deleted'),
     onUnread(count) {
       document.title = count === 0 ? title : `(${count}) ${title}`
     },

@@ -5,7 +5,7 @@ const EXCERPT = 40
 const byId = (id) => document.getElementById(id)
 
 /** One message on the page: made once and changed in place, so that focus and half-typed edits survive. */
-export function createMessage({ onEdit, onDelete }) {
+export function createMessage({ onEdit, onDelete, onLost }) {
   const element = byId('message').content.cloneNode(true).firstElementChild
   const part = (name) => element.querySelector(`.${name}`)
   const button = (action) => element.querySelector(`[data-action=${action}]`)
@@ -30,7 +30,7 @@ export function createMessage({ onEdit, onDelete }) {
     const excerpt = message.content.length > EXCERPT ? `${message.content.slice(0, EXCERPT)}…` : message.content
     label('edit', `Edit ‘${excerpt}’`)
     label('delete', `Delete ‘${excerpt}’`)
-    if (deleted) closeEdit?.()
+    if (deleted) dropEdit()
   }
 
   function label(action, text) {
@@ -67,9 +67,16 @@ export function createMessage({ onEdit, onDelete }) {
     })
   }
 
+  /** The message is gone, and what it was to become with it. */
+  function dropEdit() {
+    if (!closeEdit) return
+    closeEdit()
+    onLost()
+  }
+
   button('edit').addEventListener('click', edit)
   button('delete').addEventListener('click', () => onDelete(message.id))
-  return { element, show }
+  return { element, show, dropEdit }
 }
 
 /** Enter sends, Shift+Enter begins a line; the Enter that ends a composed character does neither. */

@@ -60,12 +60,12 @@ export class Messages {
   }
 }
 
-/** Whether a message goes on what the one before it said: then its author need not be named again. */
-export function goesOn(message, before) {
+/** Whether a message goes on what was said under the last head, so many before: then its author need not be named again. */
+export function goesOn(message, head, since) {
   return (
-    before !== undefined &&
-    before.user?.id === message.user?.id &&
-    nameOf(before.user) === nameOf(message.user) &&
-    message.createdAt - before.createdAt < 5 * 60_000
+    since <= 10 &&
+    head.user?.id === message.user?.id &&
+    nameOf(head.user) === nameOf(message.user) &&
+    message.createdAt - head.createdAt < 5 * 60_000
   )
 }

@@ -7,6 +7,7 @@ export const COLUMNS = new Map([
 /** The tasks as the facts so far make them. Applying the same facts in the same order gives everybody the same board. */
 export class Tasks {
   #tasks = new Map()
+  #deletedBy = new Map()
 
   all() {
     return [...this.#tasks.values()]
@@ -20,8 +21,14 @@ export class Tasks {
     return later.all().map((task) => (this.#tasks.get(task.id) === task ? task : { ...task, waits: true }))
   }
 
+  /** Who deleted a task. */
+  deletedBy(id) {
+    return this.#deletedBy.get(id)
+  }
+
   clear() {
     this.#tasks.clear()
+    this.#deletedBy.clear()
   }
 
   /** Applies a fact and says in words what it did; what is not understood changes nothing. */
@@ -35,7 +42,7 @@ export class Tasks {
       return `added ‘${title}’`
     }
     const task = this.#tasks.get(payload?.taskId ?? payload?.id)
-    if (!task) return type
+    if (!task) return type.startsWith('task:') ? 'changed a task that is gone' : type
     if (type === 'task:update') {
       const title = titleOf(payload.title)
       this.#tasks.set(task.id, { ...task, title, by })
@@ -49,6 +56,7 @@ export class Tasks {
     }
     if (type === 'task:delete') {
       this.#tasks.delete(task.id)
+      this.#deletedBy.set(task.id, user)
       return `deleted ‘${task.title}’`
     }
     return type

@@ -7,7 +7,7 @@ const STATUSES = [...COLUMNS.keys()]
 const byId = (id) => document.getElementById(id)
 
 /** The board on the page. Whatever came from somebody else is set as text, never as markup. */
-export function createView({ onAdd, onMove, onRename, onDelete, onRenaming }) {
+export function createView({ onAdd, onMove, onRename, onDelete, onRenaming, onLost }) {
   const cards = new Map()
   let waitingShown
   let renaming = new Map()
@@ -37,7 +37,7 @@ export function createView({ onAdd, onMove, onRename, onDelete, onRenaming }) {
     const title = element.querySelector('.title')
     element.dataset.spot = `task ${id}`
     const button = (action) => element.querySelector(`[data-action=${action}]`)
-    const card = { element, task: undefined, show, showRenaming }
+    const card = { element, task: undefined, show, showRenaming, closeRename: undefined, isMoving: false }
 
     function label(action, text, possible = true) {
       button(action).setAttribute('aria-label', text)
@@ -82,22 +82,28 @@ export function createView({ onAdd, onMove, onRename, onDelete, onRenaming }) {
       input.select()
       // Taking the form away is a blur as well, and must not rename a second time.
       const close = () => {
-        input.removeEventListener('blur', save)
+        input.removeEventListener('blur', blurred)
         title.hidden = false
         form.remove()
+        card.closeRename = undefined
         onRenaming(undefined)
       }
+      card.closeRename = close
       const save = () => {
         const name = input.value.trim()
         close()
         if (name !== '' && name !== card.task.title) onRename(id, name)
+      }
+      // So is moving it, and whoever types goes on typing.
+      const blurred = () => {
+        if (!card.isMoving) save()
       }
       form.addEventListener('submit', (event) => {
         event.preventDefault()
         save()
         button('rename').focus()
       })
-      input.addEventListener('blur', save)
+      input.addEventListener('blur', blurred)
       input.addEventListener('keydown', (event) => {
         if (event.key !== 'Escape') return
         close()
@@ -119,19 +125,28 @@ export function createView({ onAdd, onMove, onRename, onDelete, onRenaming }) {
   function place(card, list, before = null) {
     const { element } = card
     const focused = element.contains(document.activeElement) ? document.activeElement : undefined
+    card.isMoving = true
     list.insertBefore(element, before)
+    card.isMoving = false
     if (!focused) return
     if (focused.disabled) element.querySelector('[data-action]:enabled').focus()
     else focused.focus()
   }
 
+  function complain(text) {
+    byId('refusal').hidden = text === undefined
+    byId('refusal').textContent = text ?? ''
+  }
+
   return {
     showTasks(tasks) {
       const ids = new Set(tasks.map(({ id }) => id))
-      for (const [id, { element }] of cards) {
+      for (const [id, { element, closeRename }] of cards) {
         if (ids.has(id)) continue
+        closeRename?.()
         element.remove()
         cards.delete(id)
+        if (closeRename) onLost(id)
       }
       for (const task of tasks) {
         const card = cards.get(task.id) ?? addCard(task.id)
@@ -177,6 +192,9 @@ export function createView({ onAdd, onMove, onRename, onDelete, onRenaming }) {
 
     showState(state, text, seq) {
       byId('state').dataset.state = state
+      const isLive = state === 'live'
+      byId('people').classList.toggle('away', !isLive)
+      byId('people').ariaLabel = isLive ? 'People who are here' : 'People who were here when the connection was lost'
       if (byId('state').textContent !== text) byId('state').textContent = text
       if (seq !== undefined) byId('position').textContent = seq === 0 ? 'No facts yet' : `Last fact #${seq}`
     },
@@ -211,8 +229,14 @@ export function createView({ onAdd, onMove, onRename, onDelete, onRenaming }) {
 
     /** What was refused, until there is something new to try. */
     showRefusal(message) {
-      byId('refusal').hidden = message === undefined
-      byId('refusal').textContent = message === undefined ? '' : `That was not saved: ${message}`
+      complain(message && `That was not saved: ${message}`)
+    },
+
+    /** What one was at work on is gone. */
+    showLoss(what) {
+      complain(what)
+      // Not into another field: what is still being typed is not meant for it.
+      if (document.activeElement === document.body) byId('refusal').focus()
     },
 
     /** Tells a screen reader what arrived. */
