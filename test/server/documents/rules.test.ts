@@ -180,7 +180,12 @@ test(`a version is never used again, for the ${DELETED_KEPT} newest deleted docu
   expect(log.document('widget:w1')?.version).toBe(4)
   // w0 is among what is forgotten, with whatever else never was.
   const { conflict } = refusal(log, update('w0', { a: 3 }, 2))
-  expect(conflict).toMatchObject({ version: 3, fields: [{ field: 'a', mine: 3, theirs: null }], data: {}, deleted: true })
+  expect(conflict).toMatchObject({
+    version: 3,
+    fields: [{ field: 'a', mine: 3, theirs: null }],
+    data: {},
+    deleted: true,
+  })
   expect(log.write('ann', update('w0', { a: 3 }, conflict?.version))).toEqual({ version: 4 })
   expect(log.write('ann', update('new', {}))).toEqual({ version: 4 })
   expect(log.write('ann', layout({}))).toEqual({ version: 1 })
