@@ -1,5 +1,5 @@
 // What does a connection cost, and how long until 2,000 are in?
-// Answer: 1,405 µs CPU (×1.34 of plain Socket.IO), 2.84 s.
+// Answer: 1,775 µs CPU (×1.71 of plain Socket.IO), 3.59 s.
 //
 // A connection is: TCP, the WebSocket upgrade, the Socket.IO handshake with a JWT, and one join of a channel, answered.
 // 64 are under way at a time; 100 channels. Convene also joins everybody to a channel of their own, tells the other
