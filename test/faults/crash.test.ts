@@ -65,7 +65,7 @@ test('F14 killed 20 times under load: the file is sound, no acknowledged fact is
   const load = writers.flatMap((writer) =>
     Array.from({ length: 4 }, async () => {
       while (!stopped)
-        await writer.publish({ operationId: `op-${number++}`, payload: { text: 'x'.repeat(number % 700) } })
+        await writer.publish({ operationId: `op-${number++}`, payload: { text: 'x'.repeat(number % 100) } })
     }),
   )
   for (let round = 0; round < 20; round++) {

@@ -103,7 +103,7 @@ export class Room {
   }
 
   async #settles(wanted: { connections: number; rooms: number }): Promise<void> {
-    for (let tries = 0; tries < 400; tries++) {
+    for (let tries = 0; tries < 1000; tries++) {
       const { connections, rooms } = await this.health()
       if (connections === wanted.connections && rooms === wanted.rooms) return
       await new Promise((resolve) => setTimeout(resolve, 20))

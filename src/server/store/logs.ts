@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts'
 // What is read at once of a stretch that is bounded by its bytes: few at first, as they may be large.
 const FIRST_PAGE = 50
 // Of an envelope beside what its author wrote: its names and numbers.
-const ENVELOPE_BYTES = 250
+const ENVELOPE_BYTES = 200
 
 /** A channel's log as it stands, or undefined when it was never begun. */
 export function logState(db: Kysely<Tables>, channel: string): Promise<LogState | undefined> {
