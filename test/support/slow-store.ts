@@ -18,10 +18,12 @@ export function lateStore(store: Store, late: (call: keyof Store) => Promise<unk
     return answer
   }
   return {
+    shared: store.shared,
     append: (draft) => delayed('append', store.append(draft)),
     change: (change) => delayed('change', store.change(change)),
     open: (channel) => delayed('open', store.open(channel)),
     head: (channel) => delayed('head', store.head(channel)),
+    heads: (channels) => delayed('heads', store.heads(channels)),
     read: (channel, stretch) => delayed('read', store.read(channel, stretch)),
     record: (key) => delayed('record', store.record(key)),
     records: (stretch) => delayed('records', store.records(stretch)),

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Author, Envelope } from '../../protocol/envelope.ts'
-import type { LogState, Stretch } from './store.ts'
+import type { LogHead, LogState, Stretch } from './store.ts'
 import type { Tables } from './tables.ts'
 
 // What is read at once of a stretch that is bounded by its bytes: few at first, as they may be large.
@@ -11,6 +11,23 @@ const ENVELOPE_BYTES = 200
 /** A channel's log as it stands, or undefined when it was never begun. */
 export function logState(db: Kysely<Tables>, channel: string): Promise<LogState | undefined> {
   return db.selectFrom('channels').select(['epoch', 'head', 'floor']).where('address', '=', channel).executeTakeFirst()
+}
+
+// Of one statement: SQLite takes 32,766 parameters.
+const HEADS_AT_ONCE = 10_000
+
+/** The heads of those logs that there are. */
+export async function logHeads(db: Kysely<Tables>, channels: readonly string[]): Promise<Map<string, LogHead>> {
+  const heads = new Map<string, LogHead>()
+  for (let from = 0; from < channels.length; from += HEADS_AT_ONCE) {
+    const rows = await db
+      .selectFrom('channels')
+      .select(['address', 'epoch', 'head'])
+      .where('address', 'in', channels.slice(from, from + HEADS_AT_ONCE))
+      .execute()
+    for (const { address, epoch, head } of rows) heads.set(address, { epoch, head })
+  }
+  return heads
 }
 
 /** Begins a log, unless somebody did meanwhile. */

@@ -38,6 +38,8 @@ export interface Decided {
   readonly withdraws?: { readonly field: string; readonly seqs: readonly number[] }
   /** What the reply says beside the place. */
   readonly result?: Readonly<Record<string, unknown>>
+  /** It changes what somebody may do in the channel: whoever knows less is to ask again before they write. */
+  readonly changesStanding?: true
 }
 
 /**

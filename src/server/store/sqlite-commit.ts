@@ -1,32 +1,18 @@
-import { randomBytes } from 'node:crypto'
 import type Database from 'libsql'
-import { ConveneError } from '../../protocol/errors.ts'
+import {
+  channelsOf,
+  decideBatch,
+  draftsOf,
+  type EventRow,
+  type Log,
+  newEpoch,
+  operationKey,
+  readsOf,
+  type Work,
+} from './batch.ts'
 import type { Outcome } from './group-commit.ts'
-import { isSameOperation, type KeptOperation, operationMismatch, requestDigest } from './operation.ts'
-import type { PendingRecords } from './pending-records.ts'
-import type { Change, Decided, Place, RecordKey } from './record.ts'
 import { createSqliteRecords } from './sqlite-records.ts'
-import type { FactDraft, Stored } from './store.ts'
-
-/** What is to be done in a transaction: a fact to append, or records to change without one. */
-export type Work = { readonly draft: FactDraft } | { readonly change: Change<unknown> }
-
-// Everybody waits for a batch: what would take longer is left for the next.
-const MAX_BATCH_MS = 25
-
-interface Log {
-  readonly id: number
-  readonly epoch: string
-  head: number
-}
-
-type Row = KeptOperation & {
-  channel_id: number
-  operation_id: string
-  seq: number
-  timestamp: number
-  result: string | null
-}
+import type { FactDraft } from './store.ts'
 
 /**
  * Does a batch of work in one transaction, in a few statements however many facts, channels and records there are: by
@@ -36,7 +22,7 @@ type Row = KeptOperation & {
 export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Outcome<unknown>[] {
   const records = createSqliteRecords(db)
   const selectLogs = db.prepare(
-    'select address, id, epoch, head from channels where address in (select value from json_each(?))',
+    'select address, id, epoch, head, standing from channels where address in (select value from json_each(?))',
   )
   const insertLogs = db.prepare(
     `insert into channels (address, epoch) select value->>0, value->>1 from json_each(?) where true
@@ -57,14 +43,15 @@ export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Ou
      where events.channel_id = gone.value->>0 and events.seq = gone.value->>1`,
   )
   const updateHeads = db.prepare(
-    `update channels set head = moved.value->>1 from json_each(?) moved where channels.id = moved.value->>0`,
+    `update channels set head = moved.value->>1, standing = moved.value->>2
+     from json_each(?) moved where channels.id = moved.value->>0`,
   )
 
   function logsOf(addresses: string[]): Map<string, Log> {
     const logs = new Map<string, Log>()
     const read = (wanted: string[]) => {
-      for (const row of selectLogs.all(JSON.stringify(wanted)) as (Log & { address: string })[]) {
-        logs.set(row.address, { id: row.id, epoch: row.epoch, head: row.head })
+      for (const { address, ...log } of selectLogs.all(JSON.stringify(wanted)) as (Log & { address: string })[]) {
+        logs.set(address, log)
       }
     }
     if (addresses.length > 0) read(addresses)
@@ -76,86 +63,24 @@ export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Ou
     return logs
   }
 
-  function keptOf(drafts: FactDraft[], logs: ReadonlyMap<string, Log>): Map<string, Row> {
+  function keptOf(drafts: FactDraft[], logs: ReadonlyMap<string, Log>): Map<string, EventRow> {
     const wanted = drafts.map((draft) => [(logs.get(draft.channel) as Log).id, draft.operationId])
-    const rows = wanted.length > 0 ? (selectKept.all(JSON.stringify(wanted)) as Row[]) : []
-    return new Map(rows.map((row) => [`${row.channel_id} ${row.operation_id}`, row]))
+    const rows = wanted.length > 0 ? (selectKept.all(JSON.stringify(wanted)) as EventRow[]) : []
+    return new Map(rows.map((row) => [operationKey(row.channel_id, row.operation_id), row]))
   }
 
   function perform(batch: Work[]): Outcome<unknown>[] {
-    const drafts = batch.flatMap((work) => ('draft' in work ? [work.draft] : []))
-    const logs = logsOf([...new Set(drafts.map(({ channel }) => channel))])
-    const kept = keptOf(drafts, logs)
-    const pending = records.load(batch.flatMap(readsOf))
-    const now = Date.now()
-    const rows: unknown[][] = []
-    const withdrawn: unknown[][] = []
-    const moved = new Map<number, number>()
-
-    function append(draft: FactDraft): Stored {
-      const log = logs.get(draft.channel) as Log
-      const key = `${log.id} ${draft.operationId}`
-      const before = kept.get(key)
-      if (before) return repeated(before, draft, log)
-      const place = { epoch: log.epoch, seq: log.head + 1, timestamp: draft.timestamp ?? now }
-      const { payload, writes, withdraws, result } = decide(draft, pending, place)
-      const row: Row = {
-        channel_id: log.id,
-        operation_id: draft.operationId,
-        seq: place.seq,
-        type: draft.type,
-        user: draft.user && JSON.stringify(draft.user),
-        payload: jsonOf(payload),
-        timestamp: place.timestamp,
-        request: draft.rule ? requestDigest(draft) : null,
-        result: result === undefined ? null : JSON.stringify(result),
-      }
-      pending.write(writes)
-      for (const seq of withdraws?.seqs ?? []) withdrawn.push([log.id, seq, withdraws?.field])
-      log.head = place.seq
-      kept.set(key, row) // a repeat in the same batch is a repeat too
-      moved.set(log.id, log.head)
-      const { request } = row
-      rows.push([
-        log.id,
-        row.seq,
-        row.type,
-        row.operation_id,
-        row.user,
-        row.payload,
-        row.timestamp,
-        request,
-        row.result,
-      ])
-      return { ...place, duplicate: false, payload, bytes: row.payload.length, result }
-    }
-
-    function change({ decide }: Change<unknown>): unknown {
-      const { writes, result } = decide(pending.read)
-      pending.write(writes)
-      return result
-    }
-
-    function outcomeOf(work: Work): Outcome<unknown> {
-      try {
-        return { ok: 'draft' in work ? append(work.draft) : change(work.change) }
-      } catch (error) {
-        // One that fails does not fail its neighbours.
-        return { error: error as Error }
-      }
-    }
-
-    const outcomes: Outcome<unknown>[] = []
-    const enough = performance.now() + MAX_BATCH_MS
-    for (const work of batch) {
-      if (outcomes.length > 0 && performance.now() > enough) break
-      outcomes.push(outcomeOf(work))
-    }
+    const logs = logsOf(channelsOf(batch))
+    const kept = keptOf(draftsOf(batch), logs)
+    const pending = records.load(readsOf(batch))
+    const { outcomes, rows, moved, withdrawn } = decideBatch(batch, { logs, kept, pending })
     if (rows.length > 0) {
-      insertEvents.run(JSON.stringify(rows))
-      updateHeads.run(JSON.stringify([...moved]))
+      insertEvents.run(JSON.stringify(rows.map(valuesOf)))
+      updateHeads.run(JSON.stringify(Array.from(moved, ({ id, head, standing }) => [id, head, standing])))
     }
-    if (withdrawn.length > 0) withdraw.run(JSON.stringify(withdrawn))
+    if (withdrawn.length > 0) {
+      withdraw.run(JSON.stringify(withdrawn.map(({ channelId, seq, field }) => [channelId, seq, field])))
+    }
     records.save(pending)
     return outcomes
   }
@@ -174,42 +99,7 @@ export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Ou
   }
 }
 
-function readsOf(work: Work): readonly RecordKey[] {
-  return 'draft' in work ? (work.draft.rule?.reads ?? []) : work.change.reads
-}
-
-function decide({ rule, payload }: FactDraft, pending: PendingRecords, place: Place): Decided {
-  return rule ? rule.decide(pending.read, place) : { payload, writes: [] }
-}
-
-/** @throws ConveneError `operation_mismatch` */
-function repeated(before: Row, draft: FactDraft, log: Log): Stored {
-  if (!isSameOperation(before, draft)) throw operationMismatch(draft.operationId)
-  return {
-    epoch: log.epoch,
-    seq: before.seq,
-    timestamp: before.timestamp,
-    duplicate: true,
-    bytes: before.payload.length,
-    payload: JSON.parse(before.payload) as Stored['payload'],
-    ...(before.result !== null && { result: JSON.parse(before.result) as Record<string, unknown> }),
-  }
-}
-
-/**
- * A payload as JSON text.
- * @throws ConveneError `invalid`: an embedding program may give what has none, a BigInt say
- */
-function jsonOf(payload: object): string {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(payload) as string | undefined
-  } catch {}
-  if (text === undefined) throw new ConveneError('invalid', 'payload: this cannot be written as JSON')
-  return text
-}
-
-/** [SEQ5] A log's random name. */
-export function newEpoch(): string {
-  return randomBytes(8).toString('hex')
+function valuesOf(row: EventRow): unknown[] {
+  const { channel_id, seq, type, operation_id, user, payload, timestamp, request, result } = row
+  return [channel_id, seq, type, operation_id, user, payload, timestamp, request, result]
 }

@@ -1,16 +1,17 @@
 import { Kysely, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
 import { ConveneError } from '../../protocol/errors.ts'
+import { newEpoch, type Work } from './batch.ts'
 import { GroupCommit, type Outcome } from './group-commit.ts'
-import { beginLog, logState, readLog } from './logs.ts'
+import { beginLog, logHeads, logState, readLog } from './logs.ts'
 import { migrate } from './migrations/migrate.ts'
 import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
 import { countRecords, readRecord, readRecords, readSnapshot } from './records.ts'
 import { type Retention, trimLogs } from './retention.ts'
-import { createSqliteCommit, newEpoch, type Work } from './sqlite-commit.ts'
+import { createSqliteCommit } from './sqlite-commit.ts'
 import { openSqliteFile } from './sqlite-file.ts'
 import { holdSqliteFile, type SqliteGuard } from './sqlite-guard.ts'
-import type { FactDraft, LogState, Store, Stored, Stretch } from './store.ts'
+import type { FactDraft, LogHead, LogState, Store, Stored, Stretch } from './store.ts'
 import type { Tables } from './tables.ts'
 
 export interface SqliteOptions {
@@ -66,6 +67,7 @@ async function countFacts(db: Kysely<Tables>): Promise<number> {
 }
 
 class SqliteStore implements Store {
+  readonly shared = false
   readonly #database: Database.Database
   readonly #db: Kysely<Tables>
   readonly #commits: GroupCommit<Work, unknown>
@@ -135,6 +137,10 @@ class SqliteStore implements Store {
 
   async head(channel: string): Promise<number> {
     return this.#read(async () => (await logState(this.#db, channel))?.head ?? 0)
+  }
+
+  async heads(channels: readonly string[]): Promise<Map<string, LogHead>> {
+    return this.#read(() => logHeads(this.#db, channels))
   }
 
   async read(channel: string, stretch: Stretch) {

@@ -14,6 +14,19 @@ export interface FactDraft {
   readonly baseVersion?: number | undefined
   /** What else becomes of it; without one it is stored as it is. */
   readonly rule?: Rule | undefined
+  /** The place in the log up to which it is known what its author may do; none: whatever came last, it may be stored. */
+  readonly standing?: number | undefined
+}
+
+/** Who may do what in a channel has changed since the author's right was looked up: it is to be looked up again. */
+export class StandingChanged extends Error {
+  /** Where it changed last. */
+  readonly seq: number
+
+  constructor(seq: number) {
+    super(`who may do what was changed by fact ${seq}`)
+    this.seq = seq
+  }
 }
 
 /** Where a fact stands in its channel's log. `duplicate`: it stood there before. */
@@ -30,10 +43,14 @@ export interface Stored {
   readonly result?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A channel's log in one line: its last seq (0 when empty) and the oldest that is still held. */
-export interface LogState {
+/** Which log, and its last seq (0 when empty). */
+export interface LogHead {
   readonly epoch: string
   readonly head: number
+}
+
+/** A channel's log in one line: its head, and the oldest seq that is still held. */
+export interface LogState extends LogHead {
   readonly floor: number
 }
 
@@ -56,16 +73,21 @@ export interface Stretch {
  * When the database cannot be reached, calls fail with the error `unavailable`.
  */
 export interface Store {
+  /** Whether other processes may write to it, so that its heads move without this one. */
+  readonly shared: boolean
   /**
    * Stores a fact once [OP1] and numbers it [SEQ1], with all that its rule writes, or none of it; resolved means
    * durable [SEQ2].
    * @throws ConveneError `operation_mismatch` [OP2], `unavailable`, what its rule throws
+   * @throws StandingChanged [FACT2]
    */
   append(draft: FactDraft): Promise<Stored>
   /** A channel's log, begun if there is none yet: a position is usable even where nothing has happened [JOIN3]. */
   open(channel: string): Promise<LogState>
   /** A channel's last seq; 0 when it has no log. Begins none. */
   head(channel: string): Promise<number>
+  /** The heads of many logs in one question; channels that have no log are left out. Begins none. */
+  heads(channels: readonly string[]): Promise<ReadonlyMap<string, LogHead>>
   /** Facts of a log, oldest first. */
   read(channel: string, stretch: Stretch): Promise<Envelope[]>
   /**

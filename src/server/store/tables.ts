@@ -9,6 +9,8 @@ export interface ChannelsTable {
   head: Generated<number>
   /** The oldest seq still held. */
   floor: Generated<number>
+  /** The seq of the last fact that changed who may do what. */
+  standing: Generated<number>
 }
 
 /** One row a fact. */

@@ -1,8 +1,9 @@
 import { type Kysely, Migrator, sql } from 'kysely'
 import * as facts from './1-facts.ts'
 import * as records from './2-records.ts'
+import * as standing from './3-standing.ts'
 
-const MIGRATIONS = { '1-facts': facts, '2-records': records }
+const MIGRATIONS = { '1-facts': facts, '2-records': records, '3-standing': standing }
 
 /**
  * Brings a database to this version's tables.
