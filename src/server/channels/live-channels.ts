@@ -80,7 +80,7 @@ export class LiveChannels {
     // A feed that starts behind it will not come to it.
     if (!live?.feed.started) this.#react(fact)
     live?.feed.offer(fact)
-    this.#options.cluster.publish(fact)
+    this.#options.cluster.tell({ kind: 'fact', channel: fact.channel, fact })
   }
 
   /** The next fact of a channel's log. */

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { type Envelope, envelope } from '../../protocol/envelope.ts'
+import { type PresenceEntry, presenceEntry } from '../../protocol/presence.ts'
+
+/** A stored fact. Lost, it is found in the store. */
+export interface FactMessage {
+  readonly kind: 'fact'
+  readonly channel: string
+  readonly fact: Envelope
+}
+
+/** What a session signals. Lost, it is lost. */
+export interface SignalMessage {
+  readonly kind: 'signal'
+  readonly channel: string
+  readonly event: string
+  readonly body: Readonly<Record<string, unknown>>
+  readonly from: { readonly sessionId: string; readonly userId: string }
+  /** It may replace an earlier one of the same key that has not gone out yet. */
+  readonly key?: string | undefined
+}
+
+/** What one person's other sessions are told, as how far they have read. */
+export interface PersonalMessage {
+  readonly kind: 'personal'
+  readonly channel: string
+  readonly userId: string
+  readonly event: string
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+/** Who is present on another node, as it stands now; `entry: null` is nobody any more. Lost, it is read from the leases. */
+export interface PresenceMessage {
+  readonly kind: 'presence'
+  readonly channel: string
+  readonly node: string
+  readonly userId: string
+  /** Of one person on one node the higher is the newer. */
+  readonly version: number
+  readonly entry: SharedPresence | null
+}
+
+/** One person's presence on one node. */
+export interface SharedPresence extends PresenceEntry {
+  /** When the state was set, so that of several nodes' states the newest counts. */
+  readonly stateAt: number
+}
+
+/** What instances tell each other, each on the Redis channel of its collaboration channel. */
+export type ClusterMessage = FactMessage | SignalMessage | PersonalMessage | PresenceMessage
+
+export const sharedPresence: z.ZodType<SharedPresence> = presenceEntry.extend({ stateAt: z.number() })
