@@ -1,6 +1,6 @@
 import type { ClientBody, ClientEvent, ClientEventName, ClientReply } from '../protocol/client-events.ts'
 import { MAX_BATCH } from '../protocol/limits.ts'
-import type { Role } from '../protocol/roles.ts'
+import type { Right, Role } from '../protocol/roles.ts'
 import type { AccessPolicy } from './access/policy.ts'
 import type { Revocations } from './access/revocations.ts'
 import type { Authenticator } from './auth/authenticator.ts'
@@ -106,7 +106,7 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
       // As it is by now.
       const role = requireJoined(body.channel, session.role(body.channel))
       requireRight(body.channel, role, 'edit')
-      return publish(session, resolution.publish, role)
+      return publish(session, resolution.publish, role, 'edit')
     },
     'message:list': async (session, body) => ({
       reply: await channels.asMember(session, body.channel, () => chat.list(body, [...session.blockedBy])),
@@ -121,10 +121,12 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     },
     sync: async (session, { operations }) => {
       session.factRate.charge(Math.max(0, Math.min(operations.length, MAX_BATCH) - 1))
+      const roleIn = (channel: string) => requireJoined(channel, session.role(channel))
       const asker = {
         user: session.author,
         origin: session.id,
-        roleIn: (channel: string) => requireJoined(channel, session.role(channel)),
+        roleIn,
+        roleAnew: roleIn,
         inTurn: async <T>(channel: string, body: unknown, serve: () => Promise<T>) =>
           inLane(session, channel, false, body, serve),
         spend: (bytes: number) => spend(session, bytes),
@@ -161,17 +163,23 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     session: Session,
     fact: Omit<Parameters<Channels['publish']>[0], 'user' | 'role' | 'origin'>,
     role: Role,
+    needs: Right | null,
   ): Promise<Answer> {
     const { author: user, id: origin } = session
-    const publication = { ...fact, user, role, origin, spend: (bytes: number) => spend(session, bytes) }
+    const roleAnew = () => {
+      const now = requireJoined(fact.channel, session.role(fact.channel))
+      requireRight(fact.channel, now, needs)
+      return now
+    }
+    const publication = { ...fact, user, role, roleAnew, origin, spend: (bytes: number) => spend(session, bytes) }
     return { reply: await channels.publish(publication) }
   }
 
   const handlers = new Map<string, Handler>(Object.entries(requests) as [string, Handler][])
-  for (const [type, { kind }] of options.events) {
+  for (const [type, { kind, needs }] of options.events) {
     if (kind !== 'fact') continue
     handlers.set(type, (session, body, role) =>
-      publish(session, { ...(body as ClientBody<'task:create'>), type }, role),
+      publish(session, { ...(body as ClientBody<'task:create'>), type }, role, needs),
     )
   }
   return handlers

@@ -14,6 +14,8 @@ import { createWebhookPolicy } from './access/webhook.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
 import type { Identity } from './auth/identity.ts'
 import { Channels } from './channels/channels.ts'
+import { Control } from './channels/control.ts'
+import { Feeds } from './channels/feeds.ts'
 import { Chat } from './chat/chat.ts'
 import { chatRules } from './chat/rules.ts'
 import { createAlone } from './cluster/alone.ts'
@@ -84,10 +86,12 @@ export async function startInstance(
     throw error
   })
   const cluster = createAlone()
+  const feeds = new Feeds({ store, cluster, headCheckMs: options.headCheckMs, logger, metrics })
+  const control = new Control({ store, feeds, reactions: () => people.reactions, logger })
   const rules = { ...memberRules, ...chatRules, ...createDocumentRules({ maxBytes: maxReplyBytes }) }
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
-  const channels = new Channels({ store, cluster, rules, reactions, logger, metrics, maxCatchUp, maxReplyBytes })
+  const channels = new Channels({ store, cluster, feeds, rules, reactions, logger, metrics, maxCatchUp, maxReplyBytes })
   const presence = new Presence({ channels, graceMs: options.presenceGraceMs })
   const authenticator = createAuthenticator({
     secrets,
@@ -101,7 +105,7 @@ export async function startInstance(
   const chat = new Chat(store, maxReplyBytes)
   const documents = new Documents(store)
   const members = new Members(store)
-  const revocations = new Revocations(store)
+  const revocations = new Revocations(store, control)
   const policy = policyOf(options, logger)
   const access = withOwnChannel(withMembers(members, policy))
   const events = clientEvents(declared)
@@ -121,10 +125,9 @@ export async function startInstance(
       for (const channel of session.channels) depart(session, channel, rooms, clean)
     },
   })
-  const blocks = new Blocks(store, (userId) => sessions.of(userId))
-  const people = new People(sessions, revocations, presence)
-  const forget = (userId: string, channel: string) => policy.forget?.(userId, channel)
-  const membership = new Membership({ ...rooms, members, sessions, forget })
+  const blocks = new Blocks(store, control, (userId) => sessions.of(userId))
+  const people = new People({ sessions, revocations, blocks, presence, control })
+  const membership = new Membership({ ...rooms, members, sessions })
 
   const limits = { maxMessageBytes, maxChannels, maxCatchUp }
   const welcome = new Welcome({ channels, revocations, blocks, serverId, limits })
@@ -170,6 +173,7 @@ export async function startInstance(
     documents,
     blocks,
     people,
+    cluster,
     operations,
     access,
     publish,
@@ -186,6 +190,7 @@ export async function startInstance(
   }
   const trimming = setInterval(trim, TRIM_EVERY_MS).unref()
   trim()
+  await control.started
 
   return {
     app,
@@ -203,6 +208,7 @@ export async function startInstance(
       presence.stop()
       signals.stop()
       policy.stop?.()
+      await feeds.stop()
       await cluster.close()
       await trimmed
       await store.close().finally(() => metrics.stop())

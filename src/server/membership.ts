@@ -11,8 +11,6 @@ const TRIES = 5
 export interface MembershipOptions extends Rooms {
   readonly members: Members
   readonly sessions: Sessions
-  /** Lets go of what the access policy remembers of somebody in a channel. */
-  forget(userId: string, channel: string): void
 }
 
 /** [FACT3] Changes of members: made as facts, and taking effect where they stand among the others. */
@@ -45,7 +43,6 @@ export class Membership {
   readonly takeEffect = ({ channel, payload }: Envelope): void => {
     const { sessions, channels, presence } = this.#options
     const { userId, role = 'none' } = payload as unknown as Partial<Member> & { userId: string }
-    this.#options.forget(userId, channel)
     const theirs = sessions.of(userId)
     // All of them first: what one leaves behind, as the end of its typing, is not for the others any more.
     if (role === 'none') for (const session of theirs) channels.leave(session, channel, removed(channel))

@@ -19,6 +19,8 @@ export interface Asker {
   readonly origin?: string
   /** @throws ConveneError `not_joined`, or whatever else stands against it */
   roleIn(channel: string): Role | null
+  /** As it is by now, when something has changed since. */
+  roleAnew(channel: string): Role | null | Promise<Role | null>
   /** When an operation on a channel may begin: not before what was asked for earlier. */
   inTurn?<T>(channel: string, body: unknown, serve: () => Promise<T>): Promise<T>
   /** Told how many bytes everybody is told. */
@@ -51,7 +53,13 @@ export class Operations {
     const serve = async (): Promise<FactReply> => {
       const role = asker.roleIn(channel)
       requireRight(channel, role, event.needs)
-      return this.#channels.publish({ ...body, type, user, role, origin, spend: (bytes) => asker.spend?.(bytes) })
+      const roleAnew = async () => {
+        const now = await asker.roleAnew(channel)
+        requireRight(channel, now, event.needs)
+        return now
+      }
+      const spend = (bytes: number) => asker.spend?.(bytes)
+      return this.#channels.publish({ ...body, type, user, role, roleAnew, origin, spend })
     }
     return asker.inTurn ? asker.inTurn(channel, body, serve) : serve()
   }

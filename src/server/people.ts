@@ -1,44 +1,66 @@
 import { ConveneError } from '../protocol/errors.ts'
+import type { Blocks } from './access/blocks.ts'
 import type { Revocations } from './access/revocations.ts'
+import type { Control, ControlReactions } from './channels/control.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Session } from './session/session.ts'
 import type { Sessions } from './session/sessions.ts'
 
-/** What an app's server may do about a person's sessions. Each resolves to how many it ended. */
-export class People {
-  readonly #sessions: Sessions
-  readonly #revocations: Revocations
-  readonly #presence: Presence
+export interface PeopleOptions {
+  readonly sessions: Sessions
+  readonly revocations: Revocations
+  readonly blocks: Blocks
+  readonly presence: Presence
+  readonly control: Control
+}
 
-  constructor(sessions: Sessions, revocations: Revocations, presence: Presence) {
-    this.#sessions = sessions
-    this.#revocations = revocations
-    this.#presence = presence
+/** What an app's server may do about a person's sessions, on every instance. Each resolves to how many it ended on this one. */
+export class People {
+  readonly #options: PeopleOptions
+
+  constructor(options: PeopleOptions) {
+    this.#options = options
   }
 
   /** Closes somebody's connections; their clients come back by themselves. */
-  disconnect(userId: string): number {
-    const sessions = this.#sessions.of(userId)
-    for (const session of sessions) session.connection.reset()
-    return sessions.length
+  async disconnect(userId: string): Promise<number> {
+    const { length } = this.#options.sessions.of(userId)
+    await this.#options.control.tell('user:disconnected', { userId })
+    return length
   }
 
   /** [LIFE2] Ends somebody's sessions, and refuses the tokens that they have. `until` in ms since 1970: any token till then. */
   async revokeUser(userId: string, until: number | undefined): Promise<number> {
-    await this.#revocations.revokeUser(userId, until)
-    const ended = this.#end(this.#sessions.of(userId))
-    this.#presence.forgetEverywhere(userId)
-    return ended
+    const { length } = this.#options.sessions.of(userId)
+    await this.#options.revocations.revokeUser(userId, until)
+    return length
   }
 
   /** [LIFE2] Ends the sessions of one token, named by its claim `jti`, and refuses it from now on. */
   async revokeToken(jti: string): Promise<number> {
-    await this.#revocations.revokeToken(jti)
-    return this.#end([...this.#sessions].filter(({ identity }) => identity.claims.jti === jti))
+    const { length } = this.#under(jti)
+    await this.#options.revocations.revokeToken(jti)
+    return length
   }
 
-  #end(sessions: readonly Session[]): number {
+  /** What each instance does when it is told what one of them has done. */
+  readonly reactions: ControlReactions = {
+    'user:disconnected': ({ userId }) => {
+      for (const session of this.#options.sessions.of(String(userId))) session.reset()
+    },
+    'user:revoked': ({ userId }) => {
+      this.#end(this.#options.sessions.of(String(userId)))
+      this.#options.presence.forgetEverywhere(String(userId))
+    },
+    'token:revoked': ({ jti }) => this.#end(this.#under(String(jti))),
+    'user:blocked': ({ userId }) => void this.#options.blocks.changed(String(userId)),
+  }
+
+  #under(jti: string): Session[] {
+    return [...this.#options.sessions].filter(({ identity }) => identity.claims.jti === jti)
+  }
+
+  #end(sessions: readonly Session[]): void {
     for (const session of sessions) session.close(new ConveneError('revoked', 'Access was revoked; sign in again'))
-    return sessions.length
   }
 }

@@ -23,6 +23,7 @@ import {
   join,
   TRANSPORTS,
 } from '../support/connect.ts'
+import { oneInstance } from '../support/one-instance.ts'
 import { startServer } from '../support/start-server.ts'
 import { tokenFor } from '../support/token.ts'
 import { until } from '../support/until.ts'
@@ -79,7 +80,7 @@ test('[LIFE2] a token whose iat has a fraction, issued in the second of the revo
   const retention = { facts: 100, days: 7 }
   const store = await openSqliteStore({ file: ':memory:', synchronous: 'normal', retention })
   cleanup(() => store.close())
-  const revocations = new Revocations(store)
+  const revocations = new Revocations(store, oneInstance(store).control)
   let iat: number
   do {
     iat = Math.floor(Date.now() / 1000) + 0.001
@@ -111,7 +112,7 @@ test('[LIFE2] a token issued in the very second of the revocation is refused: it
     token = tokenFor('ann', { iat: second })
     expect(await api('POST', '/api/v1/users/ann/revoke', {})).toMatchObject({ status: 200 })
   } while (Math.floor(Date.now() / 1000) !== second)
-  const socket = clientOf(server.url, { token })
+  const socket = clientOf(server, { token })
   const refused = new Promise((resolve, reject) => {
     socket.once('connect_error', (error: Error & { data?: unknown }) => resolve(error.data))
     socket.once('connect', () => reject(new Error('expected a refusal, was let in')))

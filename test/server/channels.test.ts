@@ -3,12 +3,10 @@ import { expect, test } from 'vitest'
 import type { Envelope, FactReply } from '../../src/protocol/envelope.ts'
 import { Channels } from '../../src/server/channels/channels.ts'
 import type { Outgoing, Subscriber } from '../../src/server/channels/delivery.ts'
-import { createAlone } from '../../src/server/cluster/alone.ts'
-import { createLogger } from '../../src/server/observe/logger.ts'
-import { createMetrics } from '../../src/server/observe/metrics.ts'
 import { openSqliteStore } from '../../src/server/store/sqlite.ts'
 import type { Store } from '../../src/server/store/store.ts'
 import { cleanup } from '../support/cleanup.ts'
+import { oneInstance } from '../support/one-instance.ts'
 import { until } from '../support/until.ts'
 
 const channel = 'project:p1'
@@ -41,12 +39,14 @@ function answering(store: Store, late: () => Promise<unknown>): Store {
     return answer
   }
   return {
+    shared: store.shared,
     append: (draft) => delayed(store.append(draft)),
     open: (address) => delayed(store.open(address)),
     head: (address) => delayed(store.head(address)),
     read: (address, stretch) => delayed(store.read(address, stretch)),
     change: (change) => delayed(store.change(change)),
     record: (key) => delayed(store.record(key)),
+    heads: (addresses) => delayed(store.heads(addresses)),
     records: (stretch) => delayed(store.records(stretch)),
     snapshot: (address, kind) => delayed(store.snapshot(address, kind)),
     count: (wanted) => delayed(store.count(wanted)),
@@ -57,11 +57,8 @@ function answering(store: Store, late: () => Promise<unknown>): Store {
 }
 
 function channelsOver(store: Store): Channels {
-  const metrics = createMetrics('test')
-  cleanup(() => metrics.stop())
-  const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
   const limits = { maxCatchUp: 1000, maxReplyBytes: 2 ** 20 }
-  return new Channels({ store, cluster: createAlone(), rules: {}, reactions: {}, logger, metrics, ...limits })
+  return new Channels({ ...oneInstance(store), rules: {}, reactions: {}, ...limits })
 }
 
 /** What a session saw, as it came. `own`: the reply to a fact that it published itself, and that was new. */
@@ -97,6 +94,8 @@ class Recorder implements Subscriber {
   hidesSignalsOf(): boolean {
     return false
   }
+
+  reset(): void {}
 
   deliver(events: readonly Outgoing[]): void {
     if (this.closed) return

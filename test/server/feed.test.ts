@@ -15,23 +15,34 @@ async function feedOver(facts: number) {
   }
   const log = await store.read(channel, { limit: 1000 })
   const passed: number[] = []
+  const renewals: number[] = []
   const waiting: (() => void)[] = []
-  const feed = new Feed(
-    store,
-    channel,
-    ({ seq }) => {
+  const feed = new Feed(store, channel, {
+    next({ seq }) {
       passed.push(seq)
       for (const wake of waiting.splice(0)) wake()
     },
-    (error) => {
+    renewed() {
+      renewals.push(feed.position)
+      for (const wake of waiting.splice(0)) wake()
+    },
+    failed(error) {
       throw error
     },
-  )
+  })
   cleanup(() => feed.stop())
   const until = async (count: number) => {
     while (passed.length < count) await new Promise<void>((resolve) => waiting.push(resolve))
   }
-  return { store, feed, passed, until, fact: (seq: number) => log[seq - 1] as Envelope }
+  return {
+    store,
+    feed,
+    epoch: (log[0] as Envelope).epoch,
+    passed,
+    renewals,
+    until,
+    fact: (seq: number) => log[seq - 1] as Envelope,
+  }
 }
 
 function upTo(last: number): number[] {
@@ -40,15 +51,15 @@ function upTo(last: number): number[] {
 
 describe('[SEQ4] the feed', () => {
   test('passes facts in the order of their seq, each once, in whatever order they come', async () => {
-    const { feed, passed, fact } = await feedOver(6)
-    feed.start(0)
+    const { feed, passed, fact, epoch } = await feedOver(6)
+    feed.start({ epoch, head: 0 })
     for (const seq of [2, 1, 1, 3, 5, 6, 3, 4, 6]) feed.offer(fact(seq))
     expect(passed).toEqual(upTo(6))
   })
 
   test('fills a hole that stays from the store', async () => {
-    const { feed, passed, fact, until } = await feedOver(700)
-    feed.start(0)
+    const { feed, passed, fact, until, epoch } = await feedOver(700)
+    feed.start({ epoch, head: 0 })
     feed.offer(fact(1))
     feed.offer(fact(700))
     expect(passed).toEqual([1])
@@ -57,35 +68,102 @@ describe('[SEQ4] the feed', () => {
   })
 
   test('keeps what comes before it knows where it starts', async () => {
-    const { feed, passed, fact } = await feedOver(5)
+    const { feed, passed, fact, epoch } = await feedOver(5)
     for (const seq of [3, 4, 2]) feed.offer(fact(seq))
-    feed.start(2)
+    feed.start({ epoch, head: 2 })
     expect(passed).toEqual([3, 4])
     feed.offer(fact(5))
     expect(passed).toEqual([3, 4, 5])
   })
 
   test('reaches a head that nobody told it of', async () => {
-    const { feed, passed } = await feedOver(650)
-    feed.start(10)
+    const { feed, passed, epoch } = await feedOver(650)
+    feed.start({ epoch, head: 10 })
     await Promise.all([feed.reach(650), feed.reach(20), feed.reach(5)])
     expect(passed).toEqual(upTo(650).slice(10))
   })
 
   test('skips what the log does not hold any more', async () => {
-    const { store, feed, passed } = await feedOver(50)
+    const { store, feed, passed, epoch } = await feedOver(50)
     await store.trim()
-    feed.start(5)
+    feed.start({ epoch, head: 5 })
     await feed.reach(50)
     expect(passed).toEqual(upTo(50).slice(40))
   })
 
   test('does nothing any more when it has stopped', async () => {
-    const { feed, passed, fact } = await feedOver(5)
-    feed.start(0)
+    const { feed, passed, fact, epoch } = await feedOver(5)
+    feed.start({ epoch, head: 0 })
     feed.stop()
     for (const seq of [1, 2, 3]) feed.offer(fact(seq))
     await feed.reach(5)
     expect(passed).toEqual([])
+  })
+
+  test('is not made deaf by a fact that is not in the store, however far ahead', async () => {
+    const { feed, passed, fact, until, epoch } = await feedOver(5)
+    feed.start({ epoch, head: 0 })
+    feed.offer({ ...fact(5), seq: 1_000_000_000 })
+    // The store is asked, and has five.
+    await until(5)
+    await feed.reach(1_000_000_000)
+    expect(feed.position).toBe(5)
+    feed.offer({ ...fact(5), seq: 6, operationId: 'op-6' })
+    expect(passed).toEqual(upTo(6))
+  })
+
+  test('does not take facts of another log', async () => {
+    const { feed, passed, fact, renewals, epoch } = await feedOver(3)
+    feed.offer({ ...fact(1), epoch: 'another' })
+    feed.start({ epoch, head: 0 })
+    feed.offer({ ...fact(1), epoch: 'another' })
+    await feed.reach(3)
+    expect(passed).toEqual(upTo(3))
+    expect(renewals).toEqual([])
+  })
+
+  test('that is told a farther head reads what is missing; of one that it has passed meanwhile it does nothing', async () => {
+    const { feed, passed, until, renewals, epoch } = await feedOver(8)
+    feed.start({ epoch, head: 2 })
+    feed.compare({ epoch, head: 8 }, 2)
+    await until(6)
+    feed.compare({ epoch, head: 5 }, 5)
+    expect(passed).toEqual(upTo(8).slice(2))
+    expect(renewals).toEqual([])
+  })
+
+  test.each([
+    ['[SEQ5] another epoch', { epoch: 'another', head: 9 }, 9],
+    ['a shorter log', { head: 1 }, 1],
+    ['a log that is gone', undefined, 0],
+  ])('starts over at %s, and says so', async (_what, log, position) => {
+    const { feed, passed, renewals, epoch } = await feedOver(3)
+    feed.start({ epoch, head: 3 })
+    feed.compare(log && { epoch, ...log }, 3)
+    expect(renewals).toEqual([position])
+    expect(feed.position).toBe(position)
+    expect(passed).toEqual([])
+  })
+
+  test('[SEQ5] that hears of another epoch asks the store', async () => {
+    const { store, feed, fact, until, passed, epoch } = await feedOver(3)
+    feed.start({ epoch: 'of-before', head: 40 })
+    feed.offer(fact(3))
+    while (feed.position !== 3) await new Promise((resolve) => setTimeout(resolve, 5))
+    await store.append({ channel, type: 'a:b', operationId: 'op-new', user: null, payload: {} })
+    feed.compare({ epoch, head: 4 }, 3)
+    await until(1)
+    expect(passed).toEqual([4])
+  })
+
+  test('begins with a log that nobody had begun', async () => {
+    const { feed, passed, fact, renewals, epoch } = await feedOver(2)
+    feed.start(undefined)
+    feed.compare(undefined, 0)
+    feed.offer(fact(1))
+    feed.compare({ epoch, head: 2 }, 0)
+    feed.offer(fact(2))
+    expect(passed).toEqual([1, 2])
+    expect(renewals).toEqual([])
   })
 })

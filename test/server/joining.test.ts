@@ -2,12 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Channels } from '../../src/server/channels/channels.ts'
 import type { Outgoing, Subscriber } from '../../src/server/channels/delivery.ts'
-import { createAlone } from '../../src/server/cluster/alone.ts'
-import { createLogger } from '../../src/server/observe/logger.ts'
-import { createMetrics } from '../../src/server/observe/metrics.ts'
 import { openSqliteStore } from '../../src/server/store/sqlite.ts'
 import type { Store } from '../../src/server/store/store.ts'
 import { cleanup } from '../support/cleanup.ts'
+import { oneInstance } from '../support/one-instance.ts'
 
 const channel = 'project:p1'
 
@@ -20,17 +18,15 @@ async function openStore(): Promise<Store> {
 
 /** Somebody over a store of their own, for whom `hides` says whether they are blocked by now. */
 async function joiner(hides: () => boolean) {
-  const metrics = createMetrics('test')
-  cleanup(() => metrics.stop())
-  const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
   const limits = { maxCatchUp: 1000, maxReplyBytes: 2 ** 20 }
   const store = await openStore()
-  const channels = new Channels({ store, cluster: createAlone(), rules: {}, reactions: {}, logger, metrics, ...limits })
+  const channels = new Channels({ ...oneInstance(store), rules: {}, reactions: {}, ...limits })
   const told: string[] = []
   const ben: Subscriber = {
     id: 's1',
     userId: 'ben',
     closed: false,
+    reset() {},
     ready: true,
     measure: () => 100,
     hides,

@@ -29,6 +29,8 @@ class Listener implements Subscriber {
     return userId === this.blockedBy
   }
 
+  reset(): void {}
+
   deliver(events: readonly Outgoing[]): void {
     this.handed.push(events.map(({ body }) => body))
   }

@@ -1,22 +1,27 @@
-import type { RecordKey } from '../store/record.ts'
+import type { Control } from '../channels/control.ts'
+import type { RecordKey, RecordWrite } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 
 /** Somebody who may have been blocked, as far as it matters here: a session. */
 export interface Blockable {
   readonly userId: string
   blockedBy: ReadonlySet<string>
+  /** Closes its connection, so that it comes back and what matters is learnt anew. */
+  reset(): void
 }
 
 /** [MSG1] Who blocked whom: the blocked one is told none of the other's messages, edits, typing or cursors. */
 export class Blocks {
   readonly #store: Store
+  readonly #control: Control
   readonly #sessionsOf: (userId: string) => readonly Blockable[]
   /** The newest reading that counts for a session: an earlier one that comes later says nothing new. */
   readonly #readings = new WeakMap<Blockable, number>()
   #last = 0
 
-  constructor(store: Store, sessionsOf: (userId: string) => readonly Blockable[]) {
+  constructor(store: Store, control: Control, sessionsOf: (userId: string) => readonly Blockable[]) {
     this.#store = store
+    this.#control = control
     this.#sessionsOf = sessionsOf
   }
 
@@ -34,22 +39,28 @@ export class Blocks {
     session.blockedBy = new Set(blockers)
   }
 
-  /** From when this has resolved, the blocked person is told nothing more. */
+  /** From when this has resolved, the blocked person is told nothing more on this instance, and soon on none. */
   async block(userId: string, blockedId: string): Promise<void> {
-    const key = keyOf(userId, blockedId)
-    const record = { ...key, seq: 0, owner: userId, deleted: false, data: {} }
-    await this.#store.change({ reads: [], decide: () => ({ writes: [record], result: undefined }) })
-    await this.#reload(blockedId)
+    await this.#change(blockedId, { ...keyOf(userId, blockedId), seq: 0, owner: userId, deleted: false, data: {} })
   }
 
   async unblock(userId: string, blockedId: string): Promise<void> {
-    const key = keyOf(userId, blockedId)
-    await this.#store.change({ reads: [], decide: () => ({ writes: [{ ...key, data: null }], result: undefined }) })
-    await this.#reload(blockedId)
+    await this.#change(blockedId, { ...keyOf(userId, blockedId), data: null })
   }
 
-  async #reload(userId: string): Promise<void> {
-    await Promise.all(this.#sessionsOf(userId).map((session) => this.load(session)))
+  /** Another instance, or this one, has changed who blocked a person. */
+  async changed(userId: string): Promise<void> {
+    await Promise.all(
+      this.#sessionsOf(userId).map((session) =>
+        // What it must not see is not known: it is to come back when that can be read.
+        this.load(session).catch(() => session.reset()),
+      ),
+    )
+  }
+
+  async #change(blockedId: string, write: RecordWrite): Promise<void> {
+    await this.#control.tell('user:blocked', { userId: blockedId }, [write])
+    await this.changed(blockedId)
   }
 }
 

@@ -16,12 +16,21 @@ export class Members {
   }
 
   async list(channel: string): Promise<Member[]> {
-    return (await this.#store.records({ scope: channel, kind: KIND })).map(memberOf)
+    const records = await this.#store.records({ scope: channel, kind: KIND })
+    return records.filter(({ deleted }) => !deleted).map(memberOf)
   }
 
   async find(channel: string, userId: string): Promise<Member | undefined> {
+    return (await this.stand(channel, userId)).member
+  }
+
+  /** As what somebody stands in the members, and since which place of the channel's log; 0 when they never did. */
+  async stand(
+    channel: string,
+    userId: string,
+  ): Promise<{ readonly member: Member | undefined; readonly since: number }> {
     const record = await this.#store.record(keyOf(channel, userId))
-    return record && memberOf(record)
+    return { member: memberIn(record), since: record?.seq ?? 0 }
   }
 }
 
@@ -29,14 +38,16 @@ export class Members {
 export function withMembers(members: Members, policy: AccessPolicy): AccessPolicy {
   return {
     async role(identity, channel) {
-      const before = await members.find(channel, identity.id)
-      if (before) return roleOf(before)
-      const answer = policy.role(identity, channel)
-      if (!(answer instanceof Promise)) return answer
-      const role = await answer
-      // They may have been made one while an app took its time.
-      const since = await members.find(channel, identity.id)
-      return since ? roleOf(since) : role
+      for (let { member, since } = await members.stand(channel, identity.id); ; ) {
+        if (member) return roleOf(member)
+        const answer = policy.role(identity, channel, since)
+        if (!(answer instanceof Promise)) return answer
+        const role = await answer
+        // They may have been made one, or removed, while an app took its time.
+        const now = await members.stand(channel, identity.id)
+        if (now.since === since) return role
+        ;({ member, since } = now)
+      }
     },
   }
 }
@@ -72,10 +83,16 @@ function change(
   return {
     reads: [key],
     decide(read, { seq }) {
-      const before = read(key)
-      check(before && memberOf(before), userId)
-      const after = { ...key, seq, owner: userId, deleted: false, data: { role } }
-      return { payload, writes: [role === undefined ? { ...key, data: null } : after] }
+      check(memberIn(read(key)), userId)
+      // Whoever was removed leaves a mark, so that what was answered of them before counts no more, on any instance.
+      const after = {
+        ...key,
+        seq,
+        owner: userId,
+        deleted: role === undefined,
+        data: role === undefined ? {} : { role },
+      }
+      return { payload, writes: [after], changesStanding: true }
     },
   }
 }
@@ -86,6 +103,10 @@ function mustBeMember(before: Member | undefined, userId: string): void {
 
 function keyOf(channel: string, userId: string): RecordKey {
   return { scope: channel, kind: KIND, id: userId }
+}
+
+function memberIn(record: KeptRecord | undefined): Member | undefined {
+  return record && !record.deleted ? memberOf(record) : undefined
 }
 
 function memberOf({ id, data }: KeptRecord): Member {

@@ -1,14 +1,17 @@
 import { ConveneError } from '../../protocol/errors.ts'
 import type { Identity } from '../auth/identity.ts'
+import type { Control } from '../channels/control.ts'
 import type { KeptRecord, RecordKey } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
 
 /** [LIFE2] Whose tokens, and which, count no more. */
 export class Revocations {
   readonly #store: Store
+  readonly #control: Control
 
-  constructor(store: Store) {
+  constructor(store: Store, control: Control) {
     this.#store = store
+    this.#control = control
   }
 
   /**
@@ -23,22 +26,22 @@ export class Revocations {
   }
 
   /**
-   * Revokes a person's tokens: those that were issued up to now, and with `until` every one until then.
+   * Revokes a person's tokens, and tells every instance: those that were issued up to now, and with `until` every one until then.
    * @param until ms since 1970
    */
   async revokeUser(userId: string, until: number | undefined): Promise<void> {
-    await this.#keep(keyOf('user', userId), { at: Date.now(), ...(until !== undefined && { until }) })
+    const record = recordOf(keyOf('user', userId), { at: Date.now(), ...(until !== undefined && { until }) })
+    await this.#control.tell('user:revoked', { userId }, [record])
   }
 
-  /** Revokes one token by its claim `jti`. */
+  /** Revokes one token by its claim `jti`, and tells every instance. */
   async revokeToken(jti: string): Promise<void> {
-    await this.#keep(keyOf('token', jti), { at: Date.now() })
+    await this.#control.tell('token:revoked', { jti }, [recordOf(keyOf('token', jti), { at: Date.now() })])
   }
+}
 
-  async #keep(key: RecordKey, data: Record<string, number>): Promise<void> {
-    const record = { ...key, seq: 0, owner: null, deleted: false, data }
-    await this.#store.change({ reads: [], decide: () => ({ writes: [record], result: undefined }) })
-  }
+function recordOf(key: RecordKey, data: Record<string, number>): KeptRecord {
+  return { ...key, seq: 0, owner: null, deleted: false, data }
 }
 
 function isRevoked({ data }: KeptRecord, issuedAt: unknown): boolean {

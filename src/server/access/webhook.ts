@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { ConveneError } from '../../protocol/errors.ts'
 import { ROLES, type Role } from '../../protocol/roles.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { AccessPolicy } from './policy.ts'
-import { type Asked, WebhookAnswers } from './webhook-answers.ts'
 import { Breaker, Paused } from './webhook-breaker.ts'
 import { type Answer, createExchange } from './webhook-exchange.ts'
 
@@ -26,10 +26,10 @@ export interface WebhookOptions {
 
 /** A policy whose answers come from the app. */
 export interface WebhookPolicy extends AccessPolicy {
-  /** Has the app asked again about somebody in a channel, whatever their token says. */
-  forget(userId: string, channel: string): void
   stop(): void
 }
+
+const MAX_ANSWERS = 10_000
 
 const answered = z.object({ role: z.union([z.enum(ROLES), z.literal('none'), z.null()]) })
 
@@ -39,7 +39,8 @@ export function createWebhookPolicy(options: WebhookOptions): WebhookPolicy {
   // For the log: not the path and the query, which may hold a key.
   const name = `the access webhook ${new URL(url).origin}`
   const exchange = createExchange({ url, secret, timeoutMs })
-  const answers = new WebhookAnswers(keepMs)
+  // By the question, which may still be on its way.
+  const answers = new LRUCache<string, Promise<Role | null>>({ max: MAX_ANSWERS, ttl: keepMs })
   const breaker = new Breaker({
     failures,
     pauseMs,
@@ -50,32 +51,28 @@ export function createWebhookPolicy(options: WebhookOptions): WebhookPolicy {
   })
   let stopped = false
 
-  function ask(identity: Identity, channel: string): Asked {
+  function ask(identity: Identity, channel: string, since: number): Promise<Role | null> {
     const body = JSON.stringify({ identity, channel })
-    // The body is the question: other claims of the same person are another one.
-    const question = createHash('sha256').update(body).digest('base64url')
+    // The body is the question: other claims of the same person are another one. So is one of after a change.
+    const question = createHash('sha256').update(`${since} ${body}`).digest('base64url')
     const known = answers.get(question)
     if (known) return known
     const answer = breaker.run(async () => roleIn(await exchange.post(body)))
-    return answers.keep(question, identity.id, channel, answer)
-  }
-
-  async function role(identity: Identity, channel: string): Promise<Role | null> {
-    if (stopped) throw unavailable(pauseMs)
-    const asked = ask(identity, channel)
-    const answer = await asked.answer.catch((error: unknown) => {
-      throw error instanceof Paused
-        ? unavailable(error.retryAfterMs)
-        : unavailable(pauseMs, `${name}: ${reasonOf(error)}`)
+    answers.set(question, answer)
+    answer.catch(() => {
+      if (answers.peek(question, { allowStale: true }) === answer) answers.delete(question)
     })
-    // Forgotten on its way: it may be of before the change.
-    return asked.forgotten ? await role(identity, channel) : answer
+    return answer
   }
 
   return {
-    role,
-    forget(userId, channel) {
-      answers.forget(userId, channel)
+    async role(identity, channel, since = 0) {
+      if (stopped) throw unavailable(pauseMs)
+      return ask(identity, channel, since).catch((error: unknown) => {
+        throw error instanceof Paused
+          ? unavailable(error.retryAfterMs)
+          : unavailable(pauseMs, `${name}: ${reasonOf(error)}`)
+      })
     },
     stop() {
       stopped = true

@@ -101,6 +101,11 @@ export class Channel {
     this.#pass(member, held)
   }
 
+  /** Has everybody start over: what they know is of another log. */
+  reset(): void {
+    for (const { subscriber } of [...this.#members.values()]) subscriber.reset()
+  }
+
   /** Whose operation this is, from now until its fact goes out. False when it is somebody's already. */
   publishing(operationId: string, sessionId: string): boolean {
     if (this.#origins.has(operationId)) return false

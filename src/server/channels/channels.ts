@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { Envelope, FactReply, LogEntry } from '../../protocol/envelope.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { HistoryBody, HistoryReply, JoinBody } from '../../protocol/session.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import { StandingChanged, type Store, type Stored } from '../store/store.ts'
 import { type CatchUp, catchUp, historyOf, type ReplyLimits } from './catch-up.ts'
 import type { Member } from './channel.ts'
 import { hiddenFact, Outgoing, type Sender, Signal, type Subscriber } from './delivery.ts'
@@ -29,6 +31,8 @@ export interface Door<Admission, Beside, Entered> {
 }
 
 export interface ChannelsOptions extends ReplyLimits, LiveChannelsOptions {
+  readonly store: Store
+  readonly cluster: Cluster
   /** What else becomes of facts of a type. */
   readonly rules: Readonly<Record<string, FactRule>>
 }
@@ -67,15 +71,13 @@ export class Channels {
    */
   async publish(publication: Publication): Promise<FactReply> {
     const { operationId = randomUUID(), origin, channel, type, user } = publication
-    const { payload: asked, timestamp: happened, baseVersion } = publication
-    const rule = Object.hasOwn(this.#options.rules, type) ? this.#options.rules[type]?.(publication) : undefined
-    const draft = { channel, type, operationId, user, payload: asked, timestamp: happened, baseVersion, rule }
     const live = this.#live.get(channel)
     const author = origin === undefined ? undefined : live?.channel.member(origin)
     // Of two tries under way at once the first is the author's; the other's answer must not make it forgotten.
     const isOrigin = origin !== undefined && live?.channel.publishing(operationId, origin)
     try {
-      const { duplicate, epoch, seq, timestamp, payload, bytes, result } = await this.#options.store.append(draft)
+      const stored = await this.#append({ ...publication, operationId }, live, author)
+      const { duplicate, epoch, seq, timestamp, payload, bytes, result } = stored
       const reply = { epoch, seq, operationId, timestamp, ...result }
       if (duplicate) {
         if (isOrigin) live?.channel.forget(operationId)
@@ -83,7 +85,7 @@ export class Channels {
       }
       this.#options.metrics.facts.inc()
       publication.spend?.(bytes)
-      this.#live.received({
+      this.#live.stored({
         type,
         channel: channel as Envelope['channel'],
         epoch,
@@ -100,6 +102,34 @@ export class Channels {
       const quotes = error instanceof ConveneError && error.conflict !== undefined
       if (quotes && live && author) await this.#expectStill(live, channel, author)
       throw error
+    }
+  }
+
+  /** [FACT2] Stores it if its author may do so by then: where that has changed since it was asked, it is asked again. */
+  async #append(
+    publication: Publication & { operationId: string },
+    live: Live | undefined,
+    author: Member | undefined,
+  ): Promise<Stored> {
+    const { channel, type, operationId, user, payload, timestamp, baseVersion, roleAnew } = publication
+    let { role } = publication
+    // Who is a member here knows of all that their feed has brought; of others nothing is known.
+    let standing = roleAnew && (author ? live?.feed.position : 0)
+    for (;;) {
+      const rules = Object.hasOwn(this.#options.rules, type) ? this.#options.rules[type] : undefined
+      const rule = rules?.({ ...publication, role })
+      const draft = { channel, type, operationId, user, payload, timestamp, baseVersion, rule, standing }
+      try {
+        return await this.#options.store.append(draft)
+      } catch (error) {
+        if (!(error instanceof StandingChanged) || !roleAnew) throw error
+        standing = error.seq
+        if (live && author) {
+          await live.feed.reach(error.seq)
+          if (live.channel.member(author.subscriber.id) !== author) throw author.left ?? gone()
+        }
+        role = await roleAnew()
+      }
     }
   }
 
@@ -209,8 +239,14 @@ export class Channels {
     this.#tell(channel, event, body, ({ id }) => id !== exceptSession)
   }
 
-  /** Tells one person's sessions among them, all but one. */
-  tellPerson(channel: string, userId: string, event: string, body: unknown, exceptSession?: string): void {
+  /** Tells one person's sessions, on every instance, all but one. */
+  tellPerson(channel: string, userId: string, event: string, body: Record<string, unknown>, except?: string): void {
+    this.tellPersonHere(channel, userId, event, body, except)
+    this.#options.cluster.tell({ kind: 'personal', channel, userId, event, body })
+  }
+
+  /** Tells one person's sessions on this instance, all but one. */
+  tellPersonHere(channel: string, userId: string, event: string, body: unknown, exceptSession?: string): void {
     this.#tell(channel, event, body, (subscriber) => subscriber.userId === userId && subscriber.id !== exceptSession)
   }
 

@@ -76,6 +76,8 @@ export interface Subscriber {
   hidesSignalsOf(userId: string): boolean
   /** Bytes that an event takes on its way to it. */
   measure(event: Outgoing): number
+  /** Closes its connection, so that it comes back and starts over. */
+  reset(): void
   /** Takes events of one channel, in order. */
   deliver(events: readonly Outgoing[]): void
 }

@@ -1,17 +1,12 @@
 import type { Envelope } from '../../protocol/envelope.ts'
-import type { Cluster } from '../cluster/cluster.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import type { Store } from '../store/store.ts'
 import { Channel } from './channel.ts'
-import { Feed } from './feed.ts'
+import type { Feeds, Followed } from './feeds.ts'
 
 /** A channel that has members here, or is about to. */
-export interface Live {
+export interface Live extends Followed {
   readonly channel: Channel
-  readonly feed: Feed
-  /** Resolves when the feed knows where it starts. */
-  readonly started: Promise<void>
   /** Joins under way: the channel stays while there are any. */
   joining: number
 }
@@ -19,8 +14,7 @@ export interface Live {
 export interface LiveChannelsOptions {
   /** Called for facts of a type, each in its place: whatever is after it waits until this has returned. */
   readonly reactions: Readonly<Record<string, (fact: Envelope) => void>>
-  readonly store: Store
-  readonly cluster: Cluster
+  readonly feeds: Feeds
   readonly logger: Logger
   readonly metrics: Metrics
 }
@@ -49,20 +43,13 @@ export class LiveChannels {
   enter(address: string): Live {
     const present = this.#live.get(address)
     if (present) return present
-    const { store, cluster, logger, metrics } = this.#options
+    const { feeds, metrics } = this.#options
     const channel = new Channel((facts) => metrics.delivered.inc(facts))
-    const feed = new Feed(
-      store,
-      address,
-      (fact) => this.#next(channel, fact),
-      (error) => logger.warn({ err: error, channel: address }, 'a hole in the feed could not be filled yet'),
-    )
-    // The subscription first, or what is told between the two would be missed.
-    const started = cluster
-      .subscribe(address)
-      .then(() => store.head(address))
-      .then((head) => feed.start(head))
-    const live: Live = { channel, feed, started, joining: 0 }
+    const followed = feeds.follow(address, {
+      next: (fact) => this.#next(channel, fact),
+      renewed: () => channel.reset(),
+    })
+    const live: Live = { ...followed, channel, joining: 0 }
     this.#live.set(address, live)
     return live
   }
@@ -70,17 +57,14 @@ export class LiveChannels {
   leaveIfEmpty(address: string, live: Live): void {
     if (!live.channel.isEmpty || live.joining > 0 || this.#live.get(address) !== live) return
     this.#live.delete(address)
-    live.feed.stop()
-    this.#options.cluster.unsubscribe(address)
+    this.#options.feeds.unfollow(address, live.feed)
   }
 
   /** Takes a fact that was stored here. */
-  received(fact: Envelope): void {
-    const live = this.#live.get(fact.channel)
+  stored(fact: Envelope): void {
     // A feed that starts behind it will not come to it.
-    if (!live?.feed.started) this.#react(fact)
-    live?.feed.offer(fact)
-    this.#options.cluster.tell({ kind: 'fact', channel: fact.channel, fact })
+    if (!this.#live.get(fact.channel)?.feed.started) this.#react(fact)
+    this.#options.feeds.stored(fact)
   }
 
   /** The next fact of a channel's log. */

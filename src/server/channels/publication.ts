@@ -14,6 +14,11 @@ export interface Publication {
   readonly user: Author | null
   /** What the author may do in the channel; `admin` for a server. */
   readonly role: Role
+  /**
+   * What the author may do by now, asked when that has changed since. A server is not asked.
+   * @throws ConveneError when they may not publish any more
+   */
+  readonly roleAnew?: (() => Role | Promise<Role>) | undefined
   /** ms since 1970; now unless given. */
   readonly timestamp?: number | undefined
   /** Told how many bytes everybody is told, about: they are what it costs the others. */

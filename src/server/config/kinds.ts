@@ -127,7 +127,9 @@ export const eventName: Kind<string> = (given) => {
 export const databaseUrl: Kind<string> = (given) => {
   if (typeof given === 'string' && /^postgres(ql)?:\/\/[^/\s]/.test(given)) return given
   if (typeof given === 'string' && /^sqlite:(?!\/\/)[^\p{Cc}]+$/u.test(given)) return given
-  return unfit('give sqlite:<path>, like sqlite:./data/convene.db or sqlite:/var/lib/convene.db, or sqlite::memory:')
+  return unfit(
+    'give sqlite:<path>, like sqlite:./data/convene.db or sqlite:/var/lib/convene.db, sqlite::memory:, or postgres://user:password@host:5432/database',
+  )
 }
 
 function readKey(given: string): string {

@@ -18,10 +18,6 @@ function count(env: string, [least, most]: readonly [number, number], standard: 
   return { env, parse: kind.wholeNumber(least, most), default: () => standard, shown: String(standard), meaning }
 }
 
-function notYet<T>(row: Row<T>): Row<T> {
-  return { ...row, later: true }
-}
-
 const YEAR_OF_DAYS = 366
 const MINUTE_MS = 60_000
 const MIB = 1_048_576
@@ -186,13 +182,9 @@ export const OPTIONS = {
     parse: kind.databaseUrl,
     default: () => 'sqlite:./data/convene.db',
     shown: '`sqlite:./data/convene.db`',
-    meaning: '`sqlite:<path>`, `sqlite::memory:`, or `postgres://…` (not yet).',
+    meaning: '`sqlite:<path>`, `sqlite::memory:`, or `postgres://…`, which several nodes may share.',
     // An address of Postgres holds its password.
     secret: true,
-    laterFor: (url) =>
-      url.startsWith('sqlite:')
-        ? undefined
-        : 'DATABASE_URL=postgres://… is not served by this version yet; give sqlite:<path>',
   }),
   sqliteSynchronous: option({
     env: 'SQLITE_SYNCHRONOUS',
@@ -214,7 +206,6 @@ export const OPTIONS = {
     meaning:
       'Joins several nodes; unset, this one is alone. Or `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, read as `rediss://default:<token>@<host>:6379`.',
     secret: true,
-    later: true,
   }),
   redisPrefix: option({
     env: 'REDIS_PREFIX',
@@ -222,7 +213,6 @@ export const OPTIONS = {
     default: () => 'convene',
     shown: '`convene`',
     meaning: 'Begins every Redis key and channel.',
-    later: true,
   }),
   serverId: option({
     env: 'SERVER_ID',
@@ -252,8 +242,11 @@ export const OPTIONS = {
     7,
     'How many days each fact is kept at least. A fact is deleted only when it is older than this and also beyond `EVENTS_KEPT`.',
   ),
-  headCheckMs: notYet(
-    count('HEAD_CHECK_MS', [100, MINUTE_MS], 2000, 'How often a node looks in the store for facts it was not told.'),
+  headCheckMs: count(
+    'HEAD_CHECK_MS',
+    [100, MINUTE_MS],
+    2000,
+    'Within which a node finds in the store what it was not told; it looks that often, or more often.',
   ),
   presenceGraceMs: count(
     'PRESENCE_GRACE_MS',

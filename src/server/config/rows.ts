@@ -26,8 +26,6 @@ export interface Row<T> {
   readonly secret?: true
   /** Comes with a later version; any value but the default is a refusal. */
   readonly later?: true
-  /** For a value that comes with a later version, the sentence that says so. */
-  laterFor?(value: T): string | undefined
   readonly production?: {
     /** For the documents: what is refused. */
     readonly rule: string
@@ -98,9 +96,6 @@ export function readRows<T extends Table>(
       problems.push(`${found.name} is not served by this version yet; leave it unset`)
     } else if ('refusal' in parsed) {
       problems.push(problem(row, found, parsed.refusal))
-    } else {
-      const later = row.laterFor?.(parsed.value)
-      if (later) problems.push(later)
     }
   }
   // Each value came from its own row's parse or default, which is what Values says.

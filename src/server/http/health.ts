@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { kindOf } from '../../protocol/channel.ts'
 import type { Channels } from '../channels/channels.ts'
+import type { ClusterHealth } from '../cluster/cluster.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
 import { OtherStatus, type Route, route } from './route.ts'
@@ -9,6 +10,7 @@ export interface HealthOptions {
   readonly channels: Channels
   readonly sessions: Sessions
   readonly store: Store
+  readonly cluster: { readonly health: ClusterHealth }
   isDraining(): boolean
 }
 
@@ -29,12 +31,16 @@ const health = z.object({
 })
 
 const readiness = z.object({
-  status: z.enum(['ok', 'unavailable']),
-  checks: z.object({ store: z.enum(['ok', 'unavailable']), redis: z.literal('off'), draining: z.boolean() }),
+  status: z.enum(['ok', 'degraded', 'unavailable']),
+  checks: z.object({
+    store: z.enum(['ok', 'unavailable']),
+    redis: z.enum(['off', 'ok', 'degraded']).describe('degraded: it is away, and other nodes are told with a delay'),
+    draining: z.boolean(),
+  }),
 })
 
 /** Public: is it there, does it live, is it ready? */
-export function healthRoutes({ channels, sessions, store, isDraining }: HealthOptions): readonly Route[] {
+export function healthRoutes({ channels, sessions, store, cluster, isDraining }: HealthOptions): readonly Route[] {
   const startedAt = performance.now()
   let projects = 0
   let countAgainAt = 0
@@ -95,11 +101,12 @@ export function healthRoutes({ channels, sessions, store, isDraining }: HealthOp
       others: { 503: readiness },
       async handle() {
         const draining = isDraining()
+        const redis = cluster.health
         const reachable = await answers(store.ping())
         const ready = reachable && !draining
         const body: z.infer<typeof readiness> = {
-          status: ready ? 'ok' : 'unavailable',
-          checks: { store: reachable ? 'ok' : 'unavailable', redis: 'off', draining },
+          status: ready ? (redis === 'degraded' ? 'degraded' : 'ok') : 'unavailable',
+          checks: { store: reachable ? 'ok' : 'unavailable', redis, draining },
         }
         return ready ? body : new OtherStatus(503, body)
       },

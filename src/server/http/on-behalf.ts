@@ -9,6 +9,7 @@ import type { Caller } from './route.ts'
 interface Asker {
   readonly user: Author
   roleIn(channel: string): Role | null
+  roleAnew(channel: string): Role | null | Promise<Role | null>
 }
 
 export interface OnBehalfOptions {
@@ -33,8 +34,10 @@ export async function publishFor(
   { access, publish, operations }: OnBehalfOptions,
 ): Promise<FactReply> {
   if (caller.kind === 'service') return publish(channel, { ...fact, userId })
-  const role = await access.role(caller.identity, channel)
-  return operations.perform({ user: authorOf(caller.identity), roleIn: () => role }, { ...fact, channel })
+  const { identity } = caller
+  const role = await access.role(identity, channel)
+  const asker = { user: authorOf(identity), roleIn: () => role, roleAnew: () => access.role(identity, channel) }
+  return operations.perform(asker, { ...fact, channel })
 }
 
 /** A person as others see them. */

@@ -15,6 +15,7 @@ export interface SyncOptions {
       asker: {
         readonly user: Author
         roleIn(channel: string): Role | null
+        roleAnew(channel: string): Role | null | Promise<Role | null>
         inTurn<T>(channel: string, body: unknown, serve: () => Promise<T>): Promise<T>
       },
       operations: readonly unknown[],
@@ -40,6 +41,7 @@ export function syncRoutes({ access, events, operations }: SyncOptions): readonl
         const asker = {
           user: authorOf(identity),
           roleIn: (channel: string) => roles.of(channel),
+          roleAnew: (channel: string) => access.role(identity, channel),
           inTurn: async <T>(channel: string, _body: unknown, serve: () => Promise<T>) => {
             await roles.ask(channel)
             return serve()

@@ -8,6 +8,10 @@ export interface Metrics {
   readonly refused: Counter<'code'>
   /** Connections refused, by error code. */
   readonly refusedConnections: Counter<'code'>
+  /** Looks at the store for facts that nobody told of, which failed. */
+  readonly failedHeadChecks: Counter
+  /** Logs that turned out to be other ones than before: restored, wiped. */
+  readonly renewedLogs: Counter
   /** From a request's arrival to its reply, in seconds. */
   readonly replySeconds: Histogram<'event'>
   /** Reads a value when it is asked for. */
@@ -36,6 +40,16 @@ export function createMetrics(serverId: string): Metrics {
       name: 'convene_connections_refused_total',
       help: 'Connections refused, by error code',
       labelNames: ['code'],
+      registers,
+    }),
+    failedHeadChecks: new Counter({
+      name: 'convene_head_checks_failed_total',
+      help: 'Comparisons with the store of how far the logs have come, which failed',
+      registers,
+    }),
+    renewedLogs: new Counter({
+      name: 'convene_logs_renewed_total',
+      help: 'Followed logs that became other ones: restored, or wiped',
       registers,
     }),
     replySeconds: new Histogram({

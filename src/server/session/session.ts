@@ -133,6 +133,11 @@ export class Session {
     if (!this.#ended) this.connection.deliver(events)
   }
 
+  /** Closes its connection; the client comes back by itself. */
+  reset(): void {
+    this.connection.reset()
+  }
+
   close(reason: ConveneError): void {
     this.connection.close(reason)
   }

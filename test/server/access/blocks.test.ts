@@ -4,6 +4,7 @@ import { Blocks } from '../../../src/server/access/blocks.ts'
 import { openSqliteStore } from '../../../src/server/store/sqlite.ts'
 import type { Store } from '../../../src/server/store/store.ts'
 import { cleanup } from '../../support/cleanup.ts'
+import { oneInstance } from '../../support/one-instance.ts'
 import { until } from '../../support/until.ts'
 
 async function openStore(): Promise<Store> {
@@ -25,8 +26,8 @@ test('[MSG1] two who block the same person at once are both answered, and both c
       }
     },
   })
-  const session = { userId: 'ben', blockedBy: new Set<string>() as ReadonlySet<string> }
-  const blocks = new Blocks(later, () => [session])
+  const session = { userId: 'ben', blockedBy: new Set<string>() as ReadonlySet<string>, reset() {} }
+  const blocks = new Blocks(later, oneInstance(store).control, () => [session])
   await Promise.all([blocks.block('ann', 'ben'), blocks.block('cyd', 'ben'), blocks.load(session)])
   expect([...session.blockedBy].sort()).toEqual(['ann', 'cyd'])
 })
@@ -46,6 +47,7 @@ test('[MSG1] a reading of blocks that comes late does not take back a newer one'
   const told: string[][] = []
   const session = {
     userId: 'ben',
+    reset() {},
     get blockedBy(): ReadonlySet<string> {
       return new Set(told.at(-1))
     },
@@ -53,7 +55,7 @@ test('[MSG1] a reading of blocks that comes late does not take back a newer one'
       told.push([...blockers])
     },
   }
-  const blocks = new Blocks(slow, () => [session])
+  const blocks = new Blocks(slow, oneInstance(store).control, () => [session])
   const first = blocks.load(session)
   await until('the blocks were read', () => late.length === 1)
   isLate = false

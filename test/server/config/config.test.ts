@@ -512,23 +512,9 @@ describe('options that do not fit each other', () => {
 
 describe('not served yet', () => {
   test.each([
-    ['REDIS_URL', 'redis://localhost'],
-    ['REDIS_URL', 'nonsense'],
-    ['UPSTASH_REDIS_REST_URL', 'https://x.upstash.io'],
-    ['UPSTASH_REDIS_REST_TOKEN', 'x'],
-    ['REDIS_PREFIX', 'other'],
-    ['HEAD_CHECK_MS', '500'],
     ['INSECURE_IDENTITY', 'true'],
   ])('%s=%s is a refusal', (name, value) => {
     expect(problems({ [name]: value })).toContain(`${name} is not served by this version yet; leave it unset`)
-  })
-
-  test('nor are some values', () => {
-    for (const scheme of ['postgres', 'postgresql']) {
-      expect(problems({ DATABASE_URL: `${scheme}://me:hunter2@db/convene` })).toEqual([
-        'DATABASE_URL=postgres://… is not served by this version yet; give sqlite:<path>',
-      ])
-    }
   })
 
   test("Upstash's pair is read as an address of Redis", () => {

@@ -7,13 +7,10 @@ import { createAuthenticator } from '../../../src/server/auth/authenticator.ts'
 import { Channels } from '../../../src/server/channels/channels.ts'
 import { Chat } from '../../../src/server/chat/chat.ts'
 import { chatRules } from '../../../src/server/chat/rules.ts'
-import { createAlone } from '../../../src/server/cluster/alone.ts'
 import { Documents } from '../../../src/server/documents/documents.ts'
 import { createDocumentRules } from '../../../src/server/documents/rules.ts'
 import { createHandlers, depart } from '../../../src/server/handlers.ts'
 import { Membership } from '../../../src/server/membership.ts'
-import { createLogger } from '../../../src/server/observe/logger.ts'
-import { createMetrics } from '../../../src/server/observe/metrics.ts'
 import { Operations } from '../../../src/server/operations.ts'
 import { Presence } from '../../../src/server/presence/presence.ts'
 import type { Connection, Outgoing } from '../../../src/server/session/connection.ts'
@@ -22,6 +19,7 @@ import { Sessions } from '../../../src/server/session/sessions.ts'
 import { Signals } from '../../../src/server/signals/signals.ts'
 import { openSqliteStore } from '../../../src/server/store/sqlite.ts'
 import type { Store } from '../../../src/server/store/store.ts'
+import { oneInstance } from '../one-instance.ts'
 import { SECRET } from '../start-server.ts'
 import { tokenFor } from '../token.ts'
 import { type Answer, type Terminal, Transcript, type World } from './terminal.ts'
@@ -39,13 +37,13 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
     retention: { facts: 100_000, days: 7 },
   })
   const store = late(kept)
-  const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
-  const metrics = createMetrics('test')
+  const instance = oneInstance(store)
+  const { logger, metrics, control } = instance
   const rules = { ...memberRules, ...chatRules, ...createDocumentRules() }
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
   const limits = { maxCatchUp: 100_000, maxReplyBytes: 2 ** 22 }
-  const channels = new Channels({ store, cluster: createAlone(), rules, reactions, logger, metrics, ...limits })
+  const channels = new Channels({ ...instance, rules, reactions, ...limits })
   const presence = new Presence({ channels, graceMs: 5000 })
   const signals = new Signals(channels)
   const members = new Members(store)
@@ -59,7 +57,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
     operations: new Operations(events, channels, logger),
     authenticator: createAuthenticator({ secrets: [SECRET], nextAuth: false }),
     access: withOwnChannel(withMembers(members, membersOnly)),
-    revocations: new Revocations(store),
+    revocations: new Revocations(store, control),
     maxReplyBytes: limits.maxReplyBytes,
   })
   const dispatch = new Dispatch({ events, handlers, maxChannels: 100, logger, metrics })
@@ -70,7 +68,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
       for (const channel of session.channels) depart(session, channel, rooms, clean)
     },
   })
-  const membership = new Membership({ ...rooms, members, sessions, forget() {} })
+  const membership = new Membership({ ...rooms, members, sessions })
 
   return {
     tokenFor,

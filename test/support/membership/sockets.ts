@@ -5,7 +5,7 @@ import { type Answer, type Terminal, Transcript, type World } from './terminal.t
 
 /** A whole server under ACCESS=members, and stock clients, every other one of them over the second transport. */
 export async function openSockets(transports: readonly [Transport, Transport]): Promise<World> {
-  const { url, server } = await startServer({
+  const server = await startServer({
     access: 'members',
     rateFactsPerSecond: 100_000,
     rateSignalsPerSecond: 100_000,
@@ -16,7 +16,7 @@ export async function openSockets(transports: readonly [Transport, Transport]): 
     tokenFor,
     async open(name, userId, echo) {
       const transcript = new Transcript()
-      const client = await connect({ url }, userId, { transport: transports[opened++ % 2] as Transport })
+      const client = await connect(server, userId, { transport: transports[opened++ % 2] as Transport })
       client.socket.onAny((event: string, body: unknown) => transcript.told(event, body))
       client.socket.on('disconnect', () => transcript.close())
       return {
@@ -37,7 +37,7 @@ export async function openSockets(transports: readonly [Transport, Transport]): 
         },
       } satisfies Terminal
     },
-    publish: (channel, fact) => server.publish(channel, fact),
+    publish: (channel, fact) => server.server.publish(channel, fact),
     close: () => server.close(),
   }
 }
