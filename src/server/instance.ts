@@ -6,11 +6,9 @@ import { clientEvents, type DeclaredFact } from '../protocol/client-events.ts'
 import type { Envelope } from '../protocol/envelope.ts'
 import { MAX_REPLY_BYTES } from '../protocol/limits.ts'
 import { Blocks } from './access/blocks.ts'
-import { claimsPolicy } from './access/claims.ts'
-import { Members, memberRules, membersOnly, withMembers } from './access/members.ts'
-import { type AccessPolicy, openPolicy, withOwnChannel } from './access/policy.ts'
+import { Members, memberRules, withMembers } from './access/members.ts'
+import { withOwnChannel } from './access/policy.ts'
 import { Revocations } from './access/revocations.ts'
-import { createWebhookPolicy } from './access/webhook.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
 import type { Identity } from './auth/identity.ts'
 import { Channels } from './channels/channels.ts'
@@ -19,8 +17,10 @@ import { Feeds } from './channels/feeds.ts'
 import { Chat } from './chat/chat.ts'
 import { chatRules } from './chat/rules.ts'
 import { createAlone } from './cluster/alone.ts'
+import type { ClusterListener } from './cluster/cluster.ts'
+import { createRedisCluster } from './cluster/redis.ts'
+import { clusterKey } from './cluster-key.ts'
 import type { Options } from './config/config.ts'
-import { developmentSecret } from './development-secret.ts'
 import { Documents } from './documents/documents.ts'
 import { createDocumentRules } from './documents/rules.ts'
 import { drain } from './drain.ts'
@@ -30,15 +30,18 @@ import { metricsServer } from './http/metrics.ts'
 import { createServicePublish, type ServicePublish } from './http/publish.ts'
 import { listening } from './listening.ts'
 import { Membership } from './membership.ts'
-import { createLogger, type Logger } from './observe/logger.ts'
+import { NodeCounts } from './node-counts.ts'
+import { createLogger } from './observe/logger.ts'
 import { createMetrics } from './observe/metrics.ts'
+import { openStore } from './open-store.ts'
 import { Operations } from './operations.ts'
 import { People } from './people.ts'
+import { policyOf } from './policy-of.ts'
 import { Presence } from './presence/presence.ts'
+import { secretsOf } from './secrets-of.ts'
 import { Dispatch } from './session/dispatch.ts'
 import { Sessions } from './session/sessions.ts'
 import { Signals } from './signals/signals.ts'
-import { openSqliteStore } from './store/sqlite.ts'
 import { createAdmission } from './transports/admission.ts'
 import { isOriginAllowed } from './transports/origin.ts'
 import { attachSocketIo } from './transports/socketio.ts'
@@ -70,22 +73,32 @@ export async function startInstance(
   const { serverId, maxMessageBytes, maxChannels, maxCatchUp, allowedOrigins, jwtIssuer, jwtAudience } = options
   const production = options.nodeEnv === 'production'
   const maxReplyBytes = Math.min(MAX_REPLY_BYTES, options.maxOutboundBytes / 2)
-  const databaseFile = options.databaseUrl.slice('sqlite:'.length)
-  const secrets = options.jwtSecrets.length > 0 ? options.jwtSecrets : secretsOf(options, databaseFile)
+  const secrets = secretsOf(options)
 
   const logger = createLogger({ level: options.logLevel, pretty: !production, serverId })
   const metrics = createMetrics(serverId)
   const scraped = options.metricsPort === undefined ? undefined : metricsServer(metrics)
   if (scraped) await listening(scraped, options.metricsPort ?? 0, options.host).catch(refuseMetricsPort)
-  const store = await openSqliteStore({
-    file: databaseFile,
-    synchronous: options.sqliteSynchronous,
-    retention: { facts: options.eventsKept, days: options.eventsKeptDays },
-  }).catch((error: unknown) => {
+  const store = await openStore(options).catch((error: unknown) => {
     scraped?.close()
     throw error
   })
-  const cluster = createAlone()
+  const others: ClusterListener = {
+    received(message) {
+      if (message.kind === 'fact') feeds.heard(message.fact)
+      else if (message.kind === 'personal')
+        channels.tellPersonHere(message.channel, message.userId, message.event, message.body)
+    },
+    restored() {
+      void feeds.check()
+    },
+    expired() {},
+  }
+  const { redisUrl: url, redisPrefix: prefix } = options
+  const isOneOfMany = url !== undefined && store.shared
+  const cluster = isOneOfMany
+    ? await createRedisCluster({ url, prefix, serverId, key: await clusterKey(store), logger, metrics }, others)
+    : createAlone()
   const feeds = new Feeds({ store, cluster, headCheckMs: options.headCheckMs, logger, metrics })
   const control = new Control({ store, feeds, reactions: () => people.reactions, logger })
   const rules = { ...memberRules, ...chatRules, ...createDocumentRules({ maxBytes: maxReplyBytes }) }
@@ -128,6 +141,12 @@ export async function startInstance(
   const blocks = new Blocks(store, control, (userId) => sessions.of(userId))
   const people = new People({ sessions, revocations, blocks, presence, control })
   const membership = new Membership({ ...rooms, members, sessions })
+
+  const nodeCounts = new NodeCounts({
+    cluster,
+    serverId,
+    count: () => ({ sessions: sessions.size, channels: channels.size }),
+  })
 
   const limits = { maxMessageBytes, maxChannels, maxCatchUp }
   const welcome = new Welcome({ channels, revocations, blocks, serverId, limits })
@@ -174,6 +193,7 @@ export async function startInstance(
     blocks,
     people,
     cluster,
+    nodeCounts,
     operations,
     access,
     publish,
@@ -207,6 +227,7 @@ export async function startInstance(
       io.engine.close()
       presence.stop()
       signals.stop()
+      nodeCounts.stop()
       policy.stop?.()
       await feeds.stop()
       await cluster.close()
@@ -214,22 +235,6 @@ export async function startInstance(
       await store.close().finally(() => metrics.stop())
     },
   }
-}
-
-/** A server in development that was given no way to verify anybody makes itself one. */
-function secretsOf({ jwtPublicKey, jwksUrl }: Options, databaseFile: string): readonly string[] {
-  return jwtPublicKey || jwksUrl ? [] : [developmentSecret(databaseFile)]
-}
-
-/** Who may do what where no member row says it. */
-function policyOf(
-  { access, accessWebhookUrl: url, accessWebhookSecret: secret }: Options,
-  logger: Logger,
-): AccessPolicy {
-  if (access === 'claims') return claimsPolicy
-  if (access === 'members') return membersOnly
-  if (access === 'webhook' && url && secret) return createWebhookPolicy({ url, secret, logger })
-  return openPolicy
 }
 
 function refuseMetricsPort(cause: NodeJS.ErrnoException): never {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Envelope, envelope } from '../../protocol/envelope.ts'
+import { type Envelope, envelope, jsonObject } from '../../protocol/envelope.ts'
 import { type PresenceEntry, presenceEntry } from '../../protocol/presence.ts'
 
 /** A stored fact. Lost, it is found in the store. */
@@ -50,3 +50,34 @@ export interface SharedPresence extends PresenceEntry {
 export type ClusterMessage = FactMessage | SignalMessage | PersonalMessage | PresenceMessage
 
 export const sharedPresence: z.ZodType<SharedPresence> = presenceEntry.extend({ stateAt: z.number() })
+
+// The log of the instances' own doings is no channel, so any text may name one here.
+const channel = z.string().min(1)
+
+const clusterMessage = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('fact'), channel, fact: envelope.extend({ channel }) }),
+  z.object({
+    kind: z.literal('signal'),
+    channel,
+    event: z.string(),
+    body: jsonObject,
+    from: z.object({ sessionId: z.string(), userId: z.string() }),
+    key: z.string().optional(),
+  }),
+  z.object({ kind: z.literal('personal'), channel, userId: z.string(), event: z.string(), body: jsonObject }),
+  z.object({
+    kind: z.literal('presence'),
+    channel,
+    node: z.string(),
+    userId: z.string(),
+    version: z.int(),
+    entry: sharedPresence.nullable(),
+  }),
+]) satisfies z.ZodType<ClusterMessage>
+
+/** @throws Error when it is none, or a fact of another channel */
+export function parseMessage(text: string): ClusterMessage {
+  const message = clusterMessage.parse(JSON.parse(text))
+  if (message.kind === 'fact' && message.fact.channel !== message.channel) throw new Error('a fact of another channel')
+  return message
+}

@@ -7,11 +7,11 @@ import { type Route, route } from './route.ts'
 export interface StatsOptions {
   readonly channels: Channels
   readonly sessions: Sessions
-  readonly serverId: string
+  readonly nodeCounts: { all(): Promise<Record<string, { sessions: number; channels: number }>> }
 }
 
 const stats = z.object({
-  totalClients: z.int(),
+  totalClients: z.int().describe('On the node that answers, as are the channels.'),
   totalProjects: z.int(),
   projectStats: z.record(z.string(), z.object({ clientCount: z.int(), clients: z.array(z.string()) })),
   channels: z.record(z.string(), z.object({ sessions: z.int() })),
@@ -19,7 +19,7 @@ const stats = z.object({
 })
 
 /** `GET /stats`: who is connected where. */
-export function statsRoutes({ channels, sessions, serverId }: StatsOptions): readonly Route[] {
+export function statsRoutes({ channels, sessions, nodeCounts }: StatsOptions): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -29,7 +29,7 @@ export function statsRoutes({ channels, sessions, serverId }: StatsOptions): rea
       may: 'key',
       reply: stats,
       exact: true,
-      handle() {
+      async handle() {
         const occupied = [...channels.occupied()]
         const projects = occupied.filter(({ channel }) => kindOf(channel) === 'project')
         return {
@@ -42,7 +42,7 @@ export function statsRoutes({ channels, sessions, serverId }: StatsOptions): rea
             ]),
           ),
           channels: Object.fromEntries(occupied.map((entry) => [entry.channel, { sessions: entry.sessions.length }])),
-          nodes: { [serverId]: { sessions: sessions.size, channels: occupied.length } },
+          nodes: await nodeCounts.all(),
         }
       },
     }),

@@ -12,6 +12,10 @@ export interface Metrics {
   readonly failedHeadChecks: Counter
   /** Logs that turned out to be other ones than before: restored, wiped. */
   readonly renewedLogs: Counter
+  /** What went wrong between the instances, by what it was. */
+  readonly clusterFailures: Counter<'kind'>
+  /** Messages between the instances, `sent` or `received`. */
+  readonly clusterMessages: Counter<'direction'>
   /** From a request's arrival to its reply, in seconds. */
   readonly replySeconds: Histogram<'event'>
   /** Reads a value when it is asked for. */
@@ -50,6 +54,18 @@ export function createMetrics(serverId: string): Metrics {
     renewedLogs: new Counter({
       name: 'convene_logs_renewed_total',
       help: 'Followed logs that became other ones: restored, or wiped',
+      registers,
+    }),
+    clusterFailures: new Counter({
+      name: 'convene_cluster_failures_total',
+      help: 'What went wrong between the instances: lost connections, commands refused, messages that were dropped',
+      labelNames: ['kind'],
+      registers,
+    }),
+    clusterMessages: new Counter({
+      name: 'convene_cluster_messages_total',
+      help: 'Messages told to other instances, and of them',
+      labelNames: ['direction'],
       registers,
     }),
     replySeconds: new Histogram({

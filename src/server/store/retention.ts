@@ -35,7 +35,8 @@ export async function trimLogs(db: Kysely<Tables>, { facts, days }: Retention): 
     const goal = Math.min(head - facts + 1, young?.seq ?? head + 1)
     for (let next = floor; next < goal; ) {
       next = Math.min(next + TRIM_AT_ONCE, goal)
-      await db.updateTable('channels').set({ floor: next }).where('id', '=', id).execute()
+      // Another node may be trimming as well, and be further.
+      await db.updateTable('channels').set({ floor: next }).where('id', '=', id).where('floor', '<', next).execute()
       const { numDeletedRows } = await db
         .deleteFrom('events')
         .where('channel_id', '=', id)

@@ -4,6 +4,7 @@ import { ConveneError } from '../../protocol/errors.ts'
 import { newEpoch, type Work } from './batch.ts'
 import { GroupCommit, type Outcome } from './group-commit.ts'
 import { beginLog, logHeads, logState, readLog } from './logs.ts'
+import { sqliteColumns } from './migrations/columns.ts'
 import { migrate } from './migrations/migrate.ts'
 import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
 import { countRecords, readRecord, readRecords, readSnapshot } from './records.ts'
@@ -38,7 +39,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     database.pragma('journal_mode = WAL')
     database.pragma(`synchronous = ${options.synchronous}`)
     const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) })
-    await migrate(db as Kysely<unknown>, options.file)
+    await migrate(db as Kysely<unknown>, options.file, sqliteColumns)
     const facts = await countFacts(db)
     if (guard && facts < guard.mark) await renewEpochs(db)
     guard?.remember(facts)

@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http'
-import { Server, type Socket } from 'socket.io'
+import { Server, type ServerOptions, type Socket } from 'socket.io'
 import { Encoder } from 'socket.io-parser'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { Credentials, Verified } from '../auth/authenticator.ts'
@@ -24,6 +24,8 @@ export interface SocketIoOptions {
   readonly connectTimeoutMs: number
   readonly maxMessageBytes: number
   readonly maxOutboundBytes: number
+  /** Takes what an embedding app emits to rooms to other instances. */
+  readonly adapter?: ServerOptions['adapter'] | undefined
   readonly admission: Admission
   readonly logger: Logger
   readonly metrics: Metrics
@@ -50,6 +52,7 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
     serveClient: false,
     destroyUpgrade: false, // other doors on this HTTP server take the upgrades of their own paths
     transports: [...options.transports],
+    ...(options.adapter && { adapter: options.adapter }),
     pingInterval: options.pingIntervalMs,
     pingTimeout: options.pingTimeoutMs,
     connectTimeout: options.connectTimeoutMs,

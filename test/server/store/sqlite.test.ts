@@ -6,6 +6,7 @@ import { Kysely, Migrator, SqliteDialect, sql } from 'kysely'
 import Database from 'libsql'
 import { describe, expect, test } from 'vitest'
 import * as facts from '../../../src/server/store/migrations/1-facts.ts'
+import { sqliteColumns } from '../../../src/server/store/migrations/columns.ts'
 import { openSqliteStore, type SqliteOptions } from '../../../src/server/store/sqlite.ts'
 import type { FactDraft, Store } from '../../../src/server/store/store.ts'
 import type { Tables } from '../../../src/server/store/tables.ts'
@@ -83,7 +84,7 @@ test('a database of an older version is brought up to this one, and its facts ar
   const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database: new Database(file) }) })
   const { error } = await new Migrator({
     db: old,
-    provider: { getMigrations: async () => ({ '1-facts': facts }) },
+    provider: { getMigrations: async () => ({ '1-facts': { up: (db) => facts.up(db, sqliteColumns) } }) },
   }).migrateToLatest()
   expect(error).toBeUndefined()
   await sql`insert into channels (id, address, epoch, head) values (1, 'project:p1', 'e', 1)`.execute(old)
@@ -102,8 +103,18 @@ test('a database of a newer version is refused with a word', async () => {
   await (await openStore(file)).close()
   const database = new Database(file)
   database.exec(`insert into kysely_migration values ('9-of-tomorrow', '2030-01-01T00:00:00Z')`)
+  database.exec('update schema_compatibility set oldest = 9')
   database.close()
   await expect(openStore(file)).rejects.toThrow(/newer Convene \(it has 9-of-tomorrow\)/)
+})
+
+test('a database of a newer version that only added to it is served', async () => {
+  const file = temporaryFile()
+  await (await openStore(file)).close()
+  const database = new Database(file)
+  database.exec(`insert into kysely_migration values ('9-of-tomorrow', '2030-01-01T00:00:00Z')`)
+  database.close()
+  expect(await (await openStore(file)).append(draft())).toMatchObject({ seq: 1 })
 })
 
 test('close stores what is still waiting', async () => {

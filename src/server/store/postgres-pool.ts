@@ -1,0 +1,78 @@
+import type { PostgresCursor, PostgresQueryResult } from 'kysely'
+import { Pool, type PoolClient, type PoolConfig, types } from 'pg'
+
+/** One connection, as long as somebody uses it. */
+export interface PostgresConnection {
+  query<Row>(text: string, values?: readonly unknown[]): Promise<PostgresQueryResult<Row>>
+  // biome-ignore lint/suspicious/noExplicitAny: what Kysely wants to be there, and nobody calls
+  query<Row>(cursor: PostgresCursor<Row>): PostgresCursor<any>
+  /** Gives it back; one that may still be busy, or is gone, is thrown away. */
+  release(): void
+}
+
+export interface PostgresPool {
+  connect(): Promise<PostgresConnection>
+  end(): Promise<void>
+}
+
+export interface PoolOptions {
+  readonly url: string
+  readonly max: number
+  /** How long one statement may take; a server that is frozen does not answer at all. */
+  readonly statementMs: number
+}
+
+const CONNECT_MS = 3000
+const IDLE_MS = 30_000
+// Of the server, for a client that went away in the middle of a transaction and holds locks.
+const IDLE_IN_TRANSACTION_MS = 10_000
+// Beyond the server's own limit, so that it has the first word.
+const ANSWER_MS = 500
+const BIGINT = 20
+
+/** Connections to Postgres. No failure of one ends the process, and none that failed is used again. */
+export function createPostgresPool({ url, max, statementMs }: PoolOptions): PostgresPool {
+  const config: PoolConfig = {
+    connectionString: url,
+    max,
+    connectionTimeoutMillis: CONNECT_MS,
+    idleTimeoutMillis: IDLE_MS,
+    statement_timeout: statementMs,
+    query_timeout: statementMs + ANSWER_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    keepAlive: true,
+    application_name: 'convene',
+    types: { getTypeParser },
+  }
+  const pool = new Pool(config)
+  pool.on('error', () => {})
+  // One that is in use tells its own end, too; whoever uses it has it from their query.
+  pool.on('connect', (client) => client.on('error', () => {}))
+  return {
+    connect: async () => connectionOf(await pool.connect()),
+    end: () => pool.end(),
+  }
+}
+
+// Places and times are far below 2^53.
+const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
+  oid === BIGINT ? Number : types.getTypeParser(oid, format as 'text')) as typeof types.getTypeParser
+
+function connectionOf(client: PoolClient): PostgresConnection {
+  let broken = false
+  async function query(text: string, values?: readonly unknown[]): Promise<unknown> {
+    try {
+      return await client.query(text, values as unknown[])
+    } catch (error) {
+      broken ||= !isRefusal(error)
+      throw error
+    }
+  }
+  return { query: query as PostgresConnection['query'], release: () => client.release(broken) }
+}
+
+/** Whether the server itself has refused a statement, and goes on. */
+export function isRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|53)/.test(code)
+}
