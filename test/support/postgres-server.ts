@@ -31,6 +31,8 @@ export interface PostgresServer {
   /** All of its processes stay connected and do nothing any more, until `thaw`. */
   freeze(): Promise<void>
   thaw(): Promise<void>
+  /** Copies a database into an empty one, as a backup is restored. */
+  dumpInto(from: string, to: string): Promise<void>
   /** Asks it something as its superuser. */
   query(sql: string, database?: string): Promise<Record<string, unknown>[]>
 }
@@ -150,6 +152,12 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     },
     async thaw() {
       for (const pid of await processes(server?.pid as number)) signalTo(pid, 'SIGCONT')
+    },
+    async dumpInto(from, to) {
+      const dump = await promisify(execFile)(join(bin, 'pg_dump'), ['--dbname', from], { maxBuffer: 2 ** 28 })
+      const restored = promisify(execFile)(join(bin, 'psql'), ['--dbname', to, '--quiet', '--set', 'ON_ERROR_STOP=1'])
+      restored.child.stdin?.end(dump.stdout)
+      await restored
     },
     query,
   }
