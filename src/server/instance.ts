@@ -16,10 +16,7 @@ import { Control } from './channels/control.ts'
 import { Feeds } from './channels/feeds.ts'
 import { Chat } from './chat/chat.ts'
 import { chatRules } from './chat/rules.ts'
-import { createAlone } from './cluster/alone.ts'
 import type { ClusterListener } from './cluster/cluster.ts'
-import { createRedisCluster } from './cluster/redis.ts'
-import { clusterKey } from './cluster-key.ts'
 import type { Options } from './config/config.ts'
 import { Documents } from './documents/documents.ts'
 import { createDocumentRules } from './documents/rules.ts'
@@ -28,6 +25,7 @@ import { createHandlers, depart } from './handlers.ts'
 import { createApp } from './http/app.ts'
 import { metricsServer } from './http/metrics.ts'
 import { createServicePublish, type ServicePublish } from './http/publish.ts'
+import { joinCluster } from './join-cluster.ts'
 import { listening } from './listening.ts'
 import { Membership } from './membership.ts'
 import { NodeCounts } from './node-counts.ts'
@@ -94,11 +92,8 @@ export async function startInstance(
     },
     expired() {},
   }
-  const { redisUrl: url, redisPrefix: prefix } = options
-  const isOneOfMany = url !== undefined && store.shared
-  const cluster = isOneOfMany
-    ? await createRedisCluster({ url, prefix, serverId, key: await clusterKey(store), logger, metrics }, others)
-    : createAlone()
+  const joined = await joinCluster(options, { store, logger, metrics }, others)
+  const { cluster } = joined
   const feeds = new Feeds({ store, cluster, headCheckMs: options.headCheckMs, logger, metrics })
   const control = new Control({ store, feeds, reactions: () => people.reactions, logger })
   const rules = { ...memberRules, ...chatRules, ...createDocumentRules({ maxBytes: maxReplyBytes }) }
@@ -162,6 +157,7 @@ export async function startInstance(
   let draining = false
   const io = attachSocketIo(http, {
     ...options,
+    adapter: joined.adapter,
     admission,
     logger,
     metrics,
@@ -230,7 +226,7 @@ export async function startInstance(
       nodeCounts.stop()
       policy.stop?.()
       await feeds.stop()
-      await cluster.close()
+      await joined.close()
       await trimmed
       await store.close().finally(() => metrics.stop())
     },

@@ -6,5 +6,17 @@ export function checkedRedisUrl(given: string): string {
       'REDIS_URL is no Redis address; give one like redis://user:password@host:6379, or rediss:// for TLS',
     )
   }
+  if (!isDecodable(url.username) || !isDecodable(url.password)) {
+    throw new Error('REDIS_URL holds a % in its user or password that stands for nothing; write it as %25')
+  }
   return given
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }

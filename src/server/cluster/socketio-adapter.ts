@@ -3,17 +3,13 @@ import { createAdapter, type RedisAdapter } from '@socket.io/redis-adapter'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { AdapterClient } from './adapter-client.ts'
-import { countFailures, type Failed } from './failures.ts'
-import { isBoundedMsgpack } from './msgpack-bounds.ts'
+import { guardAdapter } from './adapter-guard.ts'
+import { countFailures } from './failures.ts'
 import { OutageLog } from './outage-log.ts'
 import { RedisLink } from './redis-link.ts'
 import { checkedRedisUrl } from './redis-url.ts'
 
 const MAX_MESSAGE_BYTES = 1_048_576
-const BRACE = 0x7b
-const SERVER_SIDE_EMIT = 6
-/** What Socket.IO lets nobody emit, so nobody did. */
-const RESERVED = new Set<unknown>(['connect', 'connection', 'new_namespace'])
 
 export interface SocketIoAdapterOptions {
   readonly url: string
@@ -27,12 +23,6 @@ export interface SocketIoAdapter {
   readonly adapter: ReturnType<typeof createAdapter>
   /** Lets go of Redis. Closing twice is one close. */
   close(): Promise<void>
-}
-
-/** Parts of the adapter that are private and decide whether a process lives. */
-interface Guardable {
-  parser: { encode(message: unknown): Buffer; decode(message: Buffer): unknown }
-  onrequest(channel: unknown, message: Buffer): Promise<unknown>
 }
 
 /**
@@ -62,59 +52,18 @@ export async function createSocketIoAdapter(options: SocketIoAdapterOptions): Pr
   })
   await link.start()
 
-  return {
-    adapter(namespace: unknown) {
-      const client: AdapterClient = new AdapterClient({
-        failed,
-        maxBytes: MAX_MESSAGE_BYTES,
-        life: link.life,
-        emptied: () => clients.delete(client),
-      })
-      clients.add(client)
-      const key = `${options.prefix}:socket.io`
-      return guarded(createAdapter(client, client, { key })(namespace), `${key}-request#`, failed)
-    },
-    close: () => link.close(),
+  // Socket.IO calls it with `new`.
+  function adapter(namespace: unknown): RedisAdapter {
+    const client: AdapterClient = new AdapterClient({
+      failed,
+      maxBytes: MAX_MESSAGE_BYTES,
+      life: link.life,
+      emptied: () => clients.delete(client),
+    })
+    clients.add(client)
+    const key = `${options.prefix}:socket.io`
+    return guardAdapter(createAdapter(client, client, { key })(namespace), `${key}-request#`, failed)
   }
-}
 
-/** Sees that nothing which comes from Redis throws or rejects out of the adapter. */
-function guarded(adapter: RedisAdapter, requests: string, failed: Failed): RedisAdapter {
-  const inside = adapter as unknown as Guardable
-  const { encode, decode } = inside.parser
-  const onrequest = inside.onrequest.bind(adapter)
-  function read(message: Buffer): unknown {
-    if (isBoundedMsgpack(message)) return decode(message)
-    throw new Error('no MessagePack')
-  }
-  inside.parser = {
-    encode(message) {
-      try {
-        return encode(message)
-      } catch {
-        // Too deep for it; this node's own clients get it all the same.
-        failed('malformed')
-        return Buffer.alloc(0)
-      }
-    },
-    decode: read,
-  }
-  inside.onrequest = async (channel, message) => {
-    try {
-      const request: unknown = message[0] === BRACE ? JSON.parse(message.toString()) : read(message)
-      if (!isSound(request, String(channel).startsWith(requests))) throw new Error('no request')
-      await onrequest(channel, message)
-    } catch {
-      failed('malformed')
-    }
-  }
-  return adapter
-}
-
-/** Whether a request, or an answer to one, may be looked at. */
-function isSound(message: unknown, isRequest: boolean): boolean {
-  if (typeof message !== 'object' || message === null) return false
-  const { type, data } = message as { type?: unknown; data?: unknown }
-  if (!isRequest || type !== SERVER_SIDE_EMIT) return true
-  return Array.isArray(data) && typeof data[0] === 'string' && !RESERVED.has(data[0])
+  return { adapter, close: () => link.close() }
 }
