@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { type Expression, type Kysely, sql } from 'kysely'
 import type { Author, Envelope } from '../../protocol/envelope.ts'
 import type { LogHead, LogState, Stretch } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -13,21 +13,11 @@ export function logState(db: Kysely<Tables>, channel: string): Promise<LogState 
   return db.selectFrom('channels').select(['epoch', 'head', 'floor']).where('address', '=', channel).executeTakeFirst()
 }
 
-// Of one statement: SQLite takes 32,766 parameters.
-const HEADS_AT_ONCE = 10_000
-
-/** The heads of those logs that there are. */
-export async function logHeads(db: Kysely<Tables>, channels: readonly string[]): Promise<Map<string, LogHead>> {
-  const heads = new Map<string, LogHead>()
-  for (let from = 0; from < channels.length; from += HEADS_AT_ONCE) {
-    const rows = await db
-      .selectFrom('channels')
-      .select(['address', 'epoch', 'head'])
-      .where('address', 'in', channels.slice(from, from + HEADS_AT_ONCE))
-      .execute()
-    for (const { address, epoch, head } of rows) heads.set(address, { epoch, head })
-  }
-  return heads
+/** The heads of the logs that `among` names, of those that there are. */
+export async function logHeads(db: Kysely<Tables>, among: Expression<unknown>): Promise<Map<string, LogHead>> {
+  const { rows } = await sql<LogHead & { address: string }>`
+    select address, epoch, head from channels where address ${among}`.execute(db)
+  return new Map(rows.map(({ address, ...log }) => [address, log]))
 }
 
 /** Begins a log, unless somebody did meanwhile. */

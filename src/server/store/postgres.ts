@@ -30,7 +30,7 @@ const STATEMENT_MS = 5000
 const MIGRATION_MS = 120_000
 const WAIT_MS = 15_000
 const ASK_EVERY_MS = 250
-const CLOSE_MS = 10_000
+const CLOSE_MS = 1500
 // Of all nodes that start, one at a time brings the tables up to date. Any number that nobody else uses.
 const STARTING = 7_302_214_919
 const NOT_THERE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EPIPE'])
@@ -145,7 +145,7 @@ class PostgresStore implements Store {
   }
 
   heads(channels: readonly string[]): Promise<Map<string, LogHead>> {
-    return this.#read(() => logHeads(this.#db, channels))
+    return this.#read(() => logHeads(this.#db, sql`= any(${[...channels]})`))
   }
 
   read(channel: string, stretch: Stretch) {

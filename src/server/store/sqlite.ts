@@ -141,7 +141,7 @@ class SqliteStore implements Store {
   }
 
   async heads(channels: readonly string[]): Promise<Map<string, LogHead>> {
-    return this.#read(() => logHeads(this.#db, channels))
+    return this.#read(() => logHeads(this.#db, sql`in (select value from json_each(${JSON.stringify(channels)}))`))
   }
 
   async read(channel: string, stretch: Stretch) {
