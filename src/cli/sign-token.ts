@@ -29,6 +29,9 @@ async function secretOfDevelopment({ jwtPublicKey, jwksUrl, databaseUrl }: Read)
       'JWT_SECRET is not set: this server verifies with public keys, whose tokens only you can sign.',
     )
   }
+  if (!databaseUrl.startsWith('sqlite:')) {
+    throw new Refusal(2, 'JWT_SECRET is not set: a server on Postgres has none of its own; set the one that it has.')
+  }
   const file = databaseUrl.slice('sqlite:'.length)
   if (file === ':memory:') {
     throw new Refusal(2, 'JWT_SECRET is not set: a server with its data in memory has a secret that nobody else knows.')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { cleanup } from '../support/cleanup.ts'
 import { run, startCommand } from '../support/command.ts'
+import { startPostgres } from '../support/postgres-server.ts'
 import { startProcess } from '../support/process-server.ts'
 import { clientFor } from '../support/sdk.ts'
 import { temporaryFolder } from '../support/story.ts'
@@ -37,6 +38,31 @@ test('the banner says what is set, and only that', async () => {
   await server.sees(/data +in memory only/)
   await server.sees(LISTENING)
   expect(server.stdout()).not.toMatch(/secret|access|as=ann/)
+})
+
+test('the banner says where Postgres and Redis are, and no password of theirs', async () => {
+  const postgres = await startPostgres()
+  const database = new URL(await postgres.createDatabase())
+  database.password = 'hunter2-hunter2'
+  const env = {
+    PORT: '0',
+    JWT_SECRET: SECRET,
+    DATABASE_URL: database.href,
+    REDIS_URL: 'redis://me:hunter2-hunter2@127.0.0.1:1',
+  }
+  const server = startCommand(['serve'], { folder: temporaryFolder(), env })
+  await server.sees(LISTENING)
+  expect(server.stdout()).toContain(`data     ${database.host}${database.pathname}\n`)
+  expect(server.stdout()).toContain('redis    127.0.0.1:1')
+  await server.sees(/Redis is not reached/)
+  expect(server.stdout() + server.stderr()).not.toContain('hunter2')
+})
+
+test('a server on Postgres makes itself no secret, as its neighbours would not know it', async () => {
+  const env = { PORT: '0', DATABASE_URL: 'postgres://127.0.0.1:1/convene' }
+  const server = startCommand(['serve'], { folder: temporaryFolder(), env })
+  expect(await server.exited).toBe(1)
+  expect(server.stderr()).toMatch(/JWT_SECRET must be set/)
 })
 
 test('in production one line of JSON', async () => {
