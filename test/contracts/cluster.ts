@@ -154,6 +154,21 @@ export function clusterContract(name: string, start: () => Promise<ClusterNode>)
       expect(bob.received).toEqual([signal(2, 'room:on'), signal(3, 'room:end')])
     })
 
+    test('a channel that two rooms of a node subscribe to is heard until both have let go of it', async () => {
+      const [ann, bob] = [await start(), await start()]
+      await Promise.all([bob.cluster.subscribe(channel), bob.cluster.subscribe(channel)])
+      await bob.cluster.subscribe('room:end')
+      bob.cluster.unsubscribe(channel)
+      ann.cluster.tell(signal(1))
+      await until('it came', () => bob.received.length > 0)
+      bob.cluster.unsubscribe(channel)
+      await bob.cluster.subscribe('room:mark')
+      ann.cluster.tell(signal(2))
+      ann.cluster.tell(signal(3, 'room:end'))
+      await until('the last came', () => bob.received.length > 1)
+      expect(bob.received).toEqual([signal(1), signal(3, 'room:end')])
+    })
+
     test('what was shown before a message was told is read by whoever gets the message', async () => {
       const [ann, bob] = [await start(), await start()]
       await bob.cluster.subscribe(channel)

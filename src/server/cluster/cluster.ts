@@ -24,7 +24,7 @@ export interface Cluster {
   readonly leases: Leases
   /**
    * Resolves when messages of the channel told by other instances from now on will arrive. While they are not reached it
-   * resolves as well: then `restored` is to come.
+   * resolves as well: then `restored` is to come. Each call is undone by one of `unsubscribe`.
    */
   subscribe(channel: string): Promise<void>
   unsubscribe(channel: string): void

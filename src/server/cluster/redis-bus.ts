@@ -29,7 +29,8 @@ export class RedisBus {
   readonly #channels: string
   readonly #nodes: string
   readonly #own: Buffer
-  readonly #wanted = new Set<string>()
+  /** How many in this instance want a channel. */
+  readonly #wanted = new Map<string, number>()
   /** Each subscription of this life, by when it is confirmed. */
   #issued = new Map<string, Promise<void>>()
   #life: RedisLife | undefined
@@ -48,7 +49,7 @@ export class RedisBus {
     this.#life = life
     this.#issued = new Map()
     const issued = this.#issued
-    const due = [...this.#wanted]
+    const due = [...this.#wanted.keys()]
     await life.subscribe([this.#nodes], this.#hear)
     for (let at = 0; at < due.length; at += BATCH) {
       const batch = due.slice(at, at + BATCH).filter((channel) => this.#wanted.has(channel) && !issued.has(channel))
@@ -67,12 +68,17 @@ export class RedisBus {
   }
 
   async subscribe(channel: string): Promise<void> {
-    this.#wanted.add(channel)
+    this.#wanted.set(channel, (this.#wanted.get(channel) ?? 0) + 1)
     const life = this.#life
     if (life) await (this.#issued.get(channel) ?? this.#issue(life, [channel])).catch(() => {})
   }
 
   unsubscribe(channel: string): void {
+    const left = (this.#wanted.get(channel) ?? 0) - 1
+    if (left > 0) {
+      this.#wanted.set(channel, left)
+      return
+    }
     this.#wanted.delete(channel)
     if (!this.#issued.delete(channel)) return
     // In the order of the calls, as Redis takes them: what was wanted last counts.

@@ -1,11 +1,18 @@
+const TICK_MS = 100
+
 /**
- * What a promise comes to, or an error when it takes longer.
- * After a pause of the whole process, what came meanwhile is read before anything is called late.
+ * What a promise comes to, or an error when it takes longer. Counted is the time in which the event loop turned: a process
+ * that stood still, or was busy, reads what came meanwhile before it calls anything late.
  */
 export function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   return new Promise((resolve, reject) => {
-    const late = () => reject(new Error(`${what} took longer than ${ms} ms`))
-    const timer = setTimeout(() => setImmediate(() => setImmediate(late)), ms)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+    let leftMs = ms
+    const ticking = setInterval(() => {
+      leftMs -= TICK_MS
+      if (leftMs > 0) return
+      clearInterval(ticking)
+      reject(new Error(`${what} took longer than ${ms} ms`))
+    }, TICK_MS)
+    promise.then(resolve, reject).finally(() => clearInterval(ticking))
   })
 }
