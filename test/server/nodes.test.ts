@@ -1,7 +1,10 @@
+import { Emitter } from '@socket.io/redis-emitter'
+import { createClient } from 'redis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Envelope } from '../../src/protocol/envelope.ts'
 import type { ServerOptions } from '../../src/server/server.ts'
 import { KEY } from '../support/api.ts'
+import { cleanup } from '../support/cleanup.ts'
 import { type Client, connect, expectEvent, expectReply, factsOf, join } from '../support/connect.ts'
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
@@ -141,6 +144,24 @@ test('[SEQ5] a log that becomes another one under its members has them start ove
     reason: 'epoch_changed',
   })
   await expectReply(again, 'task:update', { channel, payload: {} })
+})
+
+test('[CH2] what an embedding app or the emitter emits to a room reaches its members on every node', async () => {
+  const redis = await startRedis()
+  const { nodes } = await startNodes(2, { redisUrl: redis.url })
+  const clients = [await connect(nodes[0], 'ann'), await connect(nodes[1], 'ben')]
+  for (const client of clients) await join(client, channel)
+  const stranger = await connect(nodes[1], 'cyd')
+  nodes[0].server.io.to(channel).emit('from:app', { n: 1 })
+  const publisher = createClient({ url: redis.url })
+  await publisher.connect()
+  cleanup(() => publisher.destroy())
+  new Emitter(publisher, { key: 'convene:socket.io' }).to(channel).emit('from:emitter', { n: 2 })
+  for (const client of clients) {
+    expect(await expectEvent(client, 'from:app')).toEqual({ n: 1 })
+    expect(await expectEvent(client, 'from:emitter')).toEqual({ n: 2 })
+  }
+  expect(stranger.received.filter(({ event }) => event.startsWith('from:'))).toEqual([])
 })
 
 test('nodes tell each other how much they serve', async () => {

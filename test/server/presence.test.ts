@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { jsonBytes } from '../../src/protocol/limits.ts'
-import type { Present } from '../../src/server/presence/person.ts'
+import { createAlone } from '../../src/server/cluster/alone.ts'
+import type { Present } from '../../src/server/presence/here.ts'
 import { Presence } from '../../src/server/presence/presence.ts'
 import { cleanup } from '../support/cleanup.ts'
 import { until } from '../support/until.ts'
@@ -18,6 +19,7 @@ function presenceWith(graceMs: number, updateEveryMs?: number) {
   const states: unknown[] = []
   const presence = new Presence({
     graceMs,
+    cluster: createAlone(),
     ...(updateEveryMs !== undefined && { updateEveryMs }),
     channels: {
       tell(_channel, event, body, except) {

@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openPostgresStore, type PostgresOptions } from '../../../src/server/store/postgres.ts'
-import { type FactDraft, StandingChanged, type Store } from '../../../src/server/store/store.ts'
+import { StandingChanged, type Store } from '../../../src/server/store/store.ts'
 import { storeContract } from '../../contracts/store.ts'
-import { cleanup } from '../../support/cleanup.ts'
 import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts'
+import { connectPostgres, draft, openStore, RETENTION, untilWaiting, upTo } from '../../support/postgres-store.ts'
 
 const channel = 'project:p1'
-const RETENTION = { facts: 10_000, days: 7 }
 let postgres: PostgresServer
 
 beforeAll(async () => {
@@ -14,24 +12,10 @@ beforeAll(async () => {
 })
 afterAll(() => postgres.stop())
 
-async function openStore(url: string, more: Partial<PostgresOptions> = {}): Promise<Store> {
-  const store = await openPostgresStore({ url, retention: RETENTION, ...more })
-  cleanup(() => store.close())
-  return store
-}
-
 /** Several nodes' stores on one database. */
 async function openStores(count: number): Promise<Store[]> {
   const url = await postgres.createDatabase()
   return Promise.all(Array.from({ length: count }, () => openStore(url)))
-}
-
-function draft(more: Partial<FactDraft> = {}): FactDraft {
-  return { channel, type: 'a:b', operationId: crypto.randomUUID(), user: null, payload: {}, ...more }
-}
-
-function upTo(last: number): number[] {
-  return Array.from({ length: last }, (_, i) => i + 1)
 }
 
 storeContract('Postgres', async (retention = RETENTION) => {
@@ -117,18 +101,65 @@ describe('several stores on one database', () => {
     expect(counted.sort((a, b) => a - b)).toEqual(upTo(60))
   })
 
-  test('[SEQ6] trim at once: the floor never goes back, and what is promised is there', async () => {
+  test('[SEQ6] trim at once: the floor never goes back behind where another has brought it', async () => {
     const url = await postgres.createDatabase()
-    const stores = await Promise.all([5, 5, 5].map((facts) => openStore(url, { retention: { facts, days: 0 } })))
-    for (let i = 0; i < 3; i++) {
-      await Promise.all(Array.from({ length: 700 }, () => stores[0]?.append(draft({ timestamp: 1 }))))
-      await Promise.all(stores.map((store) => store.trim()))
-      const { head, floor } = await (stores[1] as Store).open(channel)
-      expect(floor).toBe(head - 4)
-      expect((await stores[2]?.read(channel, { limit: 10_000 }))?.map(({ seq }) => seq)).toEqual(
-        [4, 3, 2, 1, 0].map((n) => head - n),
-      )
+    const store = await openStore(url, { retention: { facts: 5, days: 0 } })
+    await Promise.all(Array.from({ length: 300 }, () => store.append(draft({ timestamp: 1 }))))
+    const other = await connectPostgres(url)
+    await other.query('begin')
+    await other.query('select from channels for update')
+    const trimmed = store.trim()
+    await untilWaiting(other)
+    await other.query('update channels set floor = 298')
+    await other.query('commit')
+    await trimmed
+    expect(await store.open(channel)).toMatchObject({ head: 300, floor: 298 })
+    expect(await store.trim()).toBe(0)
+  })
+
+  test('a deadlock with somebody else is tried again, and nobody hears of it', async () => {
+    const url = await postgres.createDatabase()
+    const store = await openStore(url)
+    const two = ['project:a', 'project:b']
+    const append = () => Promise.all(two.map((at) => store.append(draft({ channel: at }))))
+    await append()
+    const other = await connectPostgres(url)
+    // So that it is the store that is let go of.
+    await other.query(`set deadlock_timeout = '1min'`)
+    await other.query('begin')
+    await other.query(`select from channels where address = 'project:b' for update`)
+    const stored = append()
+    await untilWaiting(other)
+    await other.query(`select from channels where address = 'project:a' for update`)
+    await other.query('commit')
+    expect(await stored).toMatchObject([{ seq: 2 }, { seq: 2 }])
+  })
+
+  test('what cannot be held fails by itself, and none of the others', async () => {
+    const [store] = (await openStores(1)) as [Store]
+    const unfit = new Set([0, 17, 18, 59])
+    const facts = Array.from({ length: 60 }, (_, i) => draft({ payload: { i }, ...(unfit.has(i) && { type: 'a:\0' }) }))
+    const stored = await Promise.allSettled(facts.map((fact) => store.append(fact)))
+    for (const [i, outcome] of stored.entries()) {
+      if (unfit.has(i)) expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'invalid' } })
+      else expect(outcome).toMatchObject({ status: 'fulfilled' })
     }
+    const log = await store.read(channel, { limit: 100 })
+    expect(log.map(({ payload }) => payload.i)).toEqual(facts.map((_, i) => i).filter((i) => !unfit.has(i)))
+    expect(log.map(({ seq }) => seq)).toEqual(upTo(56))
+  })
+
+  test('many who read do not keep waiting what is to be stored', async () => {
+    const url = await postgres.createDatabase()
+    const store = await openStore(url)
+    const other = await connectPostgres(url)
+    await other.query('begin')
+    await other.query('lock table records in access exclusive mode')
+    const reads = Promise.all(Array.from({ length: 30 }, () => store.record({ scope: 's', kind: 'k', id: 'i' })))
+    await untilWaiting(other)
+    expect(await store.append(draft())).toMatchObject({ seq: 1 })
+    await other.query('rollback')
+    await reads
   })
 
   test('an empty database is made by five that start at once', async () => {
@@ -137,131 +168,4 @@ describe('several stores on one database', () => {
     expect(await stores[0]?.head(channel)).toBe(5)
     expect(new Set(await Promise.all(stores.map(async (store) => (await store.open(channel)).epoch))).size).toBe(1)
   })
-})
-
-describe('the schema', () => {
-  test('of a newer version that changed what this one relies on is refused, in a word without the password', async () => {
-    const url = await postgres.createDatabase()
-    const database = new URL(url).pathname.slice(1)
-    await (await openStore(url)).close()
-    await postgres.query(`insert into kysely_migration values ('9-of-tomorrow', '2030-01-01T00:00:00Z')`, database)
-    expect(await (await openStore(url)).append(draft())).toMatchObject({ seq: 1 })
-    await postgres.query('update schema_compatibility set oldest = 9', database)
-    const secret = new URL(url)
-    secret.password = 'hunter2-hunter2'
-    const refused = openPostgresStore({ url: secret.href, retention: RETENTION })
-    await expect(refused).rejects.toThrow(/newer Convene \(it has 9-of-tomorrow\)/)
-    await expect(refused).rejects.not.toThrow(/hunter2/)
-  })
-
-  test('that cannot be reached is a refusal to start that says where, not with what', async () => {
-    const url = `postgres://convene:hunter2-hunter2@127.0.0.1:1/convene`
-    const refused = openPostgresStore({ url, retention: RETENTION, waitMs: 300 })
-    await expect(refused).rejects.toThrow(/^DATABASE_URL: Postgres at 127\.0\.0\.1:1 cannot be used \(ECONNREFUSED/)
-    const missing = openPostgresStore({ url: postgres.url('not-there'), retention: RETENTION })
-    await expect(missing).rejects.toThrow(/DATABASE_URL: .*3D000: database "not-there" does not exist/)
-  })
-})
-
-describe('[SEQ5] the epoch', () => {
-  async function epochOf(url: string): Promise<string> {
-    const store = await openStore(url)
-    const { epoch } = await store.open(channel)
-    await store.close()
-    return epoch
-  }
-
-  test('is the same when the database is only opened again, by an ordinary role', async () => {
-    await postgres.query(`create role ordinary login`)
-    const url = await postgres.createDatabase()
-    const own = new URL(url)
-    own.username = 'ordinary'
-    await postgres.query(`alter database "${own.pathname.slice(1)}" owner to ordinary`)
-    await postgres.query('alter schema public owner to ordinary', own.pathname.slice(1))
-    const epoch = await epochOf(own.href)
-    expect(await epochOf(own.href)).toBe(epoch)
-    expect(await epochOf(url)).toBe(epoch)
-  })
-
-  test('is another one when it was restored from a dump', async () => {
-    const url = await postgres.createDatabase()
-    const before = await epochOf(url)
-    const restored = await postgres.createDatabase()
-    await postgres.dumpInto(url, restored)
-    const after = await epochOf(restored)
-    expect(after).not.toBe(before)
-    expect(await epochOf(restored)).toBe(after)
-  })
-})
-
-describe('a Postgres that goes away', () => {
-  /** One of its own, with a store on it. */
-  async function ownServer() {
-    const server = await startPostgres({ fsync: true })
-    const url = await server.createDatabase()
-    return { server, url, store: await openStore(url) }
-  }
-
-  /** Tries until it is stored. */
-  async function persist(store: Store, fact: FactDraft) {
-    for (;;) {
-      const stored = await store.append(fact).catch((error: unknown) => {
-        expect(error).toMatchObject({ code: 'unavailable' })
-      })
-      if (stored) return stored
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-
-  test('F11 [SEQ2] killed under load and started again: what was acknowledged is there once, without a restart of ours', async () => {
-    const { server, store } = await ownServer()
-    const acknowledged = new Map<string, number>()
-    let n = 0
-    let stopped = false
-    const load = Array.from({ length: 8 }, async () => {
-      while (!stopped) {
-        const operationId = `op-${n++}`
-        acknowledged.set(operationId, (await persist(store, draft({ operationId }))).seq)
-      }
-    })
-    for (let round = 0; round < 2; round++) {
-      const before = acknowledged.size
-      while (acknowledged.size < before + 200) await new Promise((resolve) => setTimeout(resolve, 10))
-      await server.kill9()
-      await expect(store.append(draft())).rejects.toMatchObject({ code: 'unavailable' })
-      await server.restart()
-    }
-    stopped = true
-    await Promise.all(load)
-    const log = await store.read(channel, { limit: 100_000 })
-    expect(log.map(({ seq }) => seq)).toEqual(upTo(log.length))
-    expect(new Set(log.map(({ operationId }) => operationId)).size).toBe(log.length)
-    for (const [operationId, seq] of acknowledged) expect(log[seq - 1]?.operationId).toBe(operationId)
-  }, 120_000)
-
-  test('F11 all of its connections ended at once, again and again', async () => {
-    const { server, store } = await ownServer()
-    const end = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'convene'`
-    for (let i = 0; i < 5; i++) {
-      const facts = Promise.all(Array.from({ length: 50 }, () => persist(store, draft())))
-      await server.query(end)
-      await facts
-    }
-    const { head } = await store.open(channel)
-    expect(head).toBe(250)
-  })
-
-  test('F05 frozen: calls fail, do not hang, and work again when it goes on', async () => {
-    const { server, store } = await ownServer()
-    await store.append(draft({ operationId: 'before' }))
-    await server.freeze()
-    await expect(store.append(draft({ operationId: 'during' }))).rejects.toMatchObject({ code: 'unavailable' })
-    await expect(store.ping()).rejects.toMatchObject({ code: 'unavailable' })
-    await server.thaw()
-    await persist(store, draft({ operationId: 'during' }))
-    expect((await store.read(channel, { limit: 10 })).map(({ operationId }) => operationId)).toEqual([
-      'before',
-      'during',
-    ])
-  }, 60_000)
 })
