@@ -39,6 +39,8 @@ async function serve(): Promise<void> {
   })
   if (options.nodeEnv === 'production') journal.note('listening', { url, port, pid: process.pid })
   else console.log(banner(options, url, port))
+  // For PM2, which waits for it before it stops the next process.
+  process.send?.('ready')
 }
 
 /** Why a server could not start, and what would help. */

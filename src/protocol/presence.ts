@@ -24,6 +24,8 @@ export const presenceList = z.object({
   connections: z.int(),
   /** How many people are here and not listed, because the list would be too long. Absent when all are. */
   omitted: z.int().optional(),
+  /** [PRE5] Other instances are not reached: there may be people there who are not listed. Absent when all is well. */
+  degraded: z.literal(true).optional(),
 })
 export type PresenceList = z.infer<typeof presenceList>
 

@@ -62,15 +62,16 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     'channel:join': async (session, body) => {
       const { channel } = body
       let standing: object | undefined
-      const { log, entered, open } = await channels.join(session, body, {
+      let close = () => {}
+      const joining = channels.join(session, body, {
         admit() {
           standing = session.standing(channel)
           return admit(session, channel)
         },
-        beside: async (role, { head }) => ({
-          role,
-          unread: await chat.unread(channel, session.userId, head, [...session.blockedBy]),
-        }),
+        async beside(role, { head }) {
+          close = await presence.open(channel)
+          return { role, unread: await chat.unread(channel, session.userId, head, [...session.blockedBy]) }
+        },
         enter({ role }) {
           // A change that took effect since the question is newer than the answer.
           if (session.standing(channel) === standing) session.enter(channel, role)
@@ -78,6 +79,7 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
           return { role: session.role(channel) ?? role, presence: presence.list(channel, maxListBytes) }
         },
       })
+      const { log, entered, open } = await joining.finally(() => close())
       return {
         reply: { channel, ...log, ...entered },
         afterwards() {

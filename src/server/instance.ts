@@ -37,6 +37,7 @@ import { People } from './people.ts'
 import { policyOf } from './policy-of.ts'
 import { Presence } from './presence/presence.ts'
 import { secretsOf } from './secrets-of.ts'
+import { ConnectionCount } from './session/connection-count.ts'
 import { Dispatch } from './session/dispatch.ts'
 import { Sessions } from './session/sessions.ts'
 import { Signals } from './signals/signals.ts'
@@ -86,11 +87,16 @@ export async function startInstance(
       if (message.kind === 'fact') feeds.heard(message.fact)
       else if (message.kind === 'personal')
         channels.tellPersonHere(message.channel, message.userId, message.event, message.body)
+      else if (message.kind === 'presence') presence.receive(message)
+      else signals.receive(message)
     },
     restored() {
       void feeds.check()
+      presence.restored()
     },
-    expired() {},
+    expired(node) {
+      presence.expired(node)
+    },
   }
   const joined = await joinCluster(options, { store, logger, metrics }, others)
   const { cluster } = joined
@@ -100,7 +106,7 @@ export async function startInstance(
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
   const channels = new Channels({ store, cluster, feeds, rules, reactions, logger, metrics, maxCatchUp, maxReplyBytes })
-  const presence = new Presence({ channels, graceMs: options.presenceGraceMs })
+  const presence = new Presence({ channels, cluster, graceMs: options.presenceGraceMs })
   const authenticator = createAuthenticator({
     secrets,
     publicKey: options.jwtPublicKey,
@@ -109,7 +115,7 @@ export async function startInstance(
     audience: jwtAudience,
     nextAuth: options.nextAuth,
   })
-  const signals = new Signals(channels)
+  const signals = new Signals({ channels, cluster })
   const chat = new Chat(store, maxReplyBytes)
   const documents = new Documents(store)
   const members = new Members(store)
@@ -132,7 +138,9 @@ export async function startInstance(
     ended(session, clean) {
       for (const channel of session.channels) depart(session, channel, rooms, clean)
     },
+    counted: (userId) => connectionCount.changed(userId),
   })
+  const connectionCount = new ConnectionCount({ ...options, cluster, here: (userId) => sessions.count(userId) })
   const blocks = new Blocks(store, control, (userId) => sessions.of(userId))
   const people = new People({ sessions, revocations, blocks, presence, control })
   const membership = new Membership({ ...rooms, members, sessions })
@@ -144,7 +152,7 @@ export async function startInstance(
   })
 
   const limits = { maxMessageBytes, maxChannels, maxCatchUp }
-  const welcome = new Welcome({ channels, revocations, blocks, serverId, limits })
+  const welcome = new Welcome({ channels, revocations, blocks, connectionCount, serverId, limits })
 
   /** Who calls over HTTP with a person's token. */
   async function authenticate(token: string): Promise<Identity> {

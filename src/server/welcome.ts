@@ -4,6 +4,7 @@ import { PROTOCOL_VERSION } from '../protocol/version.ts'
 import type { Blocks } from './access/blocks.ts'
 import type { Revocations } from './access/revocations.ts'
 import type { Channels } from './channels/channels.ts'
+import type { ConnectionCount } from './session/connection-count.ts'
 import { inLane } from './session/lane.ts'
 import type { Session } from './session/session.ts'
 
@@ -11,6 +12,7 @@ export interface WelcomeOptions {
   readonly channels: Channels
   readonly revocations: Revocations
   readonly blocks: Blocks
+  readonly connectionCount: ConnectionCount
   readonly serverId: string
   /** What a client is told of its limits. */
   readonly limits: Connected['limits']
@@ -24,10 +26,14 @@ export class Welcome {
     this.#options = options
   }
 
-  /** Learns what has to be known before anything is served. @throws ConveneError `revoked`, `unavailable` */
+  /** Learns what has to be known before anything is served. @throws ConveneError `revoked`, `too_many`, `unavailable` */
   async prepare(session: Session): Promise<void> {
-    const { revocations, blocks } = this.#options
-    await Promise.all([revocations.check(session.identity), blocks.load(session)])
+    const { revocations, blocks, connectionCount } = this.#options
+    await Promise.all([
+      revocations.check(session.identity),
+      blocks.load(session),
+      connectionCount.check(session.userId),
+    ])
   }
 
   /** [CH3], [CON4] Joins a session to its own channel, then greets it. @throws ConveneError `unavailable` */

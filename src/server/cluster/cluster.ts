@@ -7,7 +7,7 @@ export type ClusterHealth = 'off' | 'ok' | 'degraded'
 export interface ClusterListener {
   /** A message for a channel that is subscribed, of another instance. */
   received(message: ClusterMessage): void
-  /** Messages may have been lost: the connection was away and is back. */
+  /** Messages may have been lost: this instance was away and is back, or another one was and could not tell all. */
   restored(): void
   /** The lease of another instance has ended: what it showed counts no more. */
   expired(node: string): void

@@ -4,7 +4,7 @@ import { type PresenceList, presenceList } from '../../protocol/presence.ts'
 import { type Route, route } from './route.ts'
 
 export interface PresenceOptions {
-  readonly presence: { list(channel: string): PresenceList | Promise<PresenceList> }
+  readonly presence: { read(channel: string): Promise<PresenceList> }
 }
 
 /** `GET /api/v1/channels/:channel/presence`: who is here now. */
@@ -18,7 +18,7 @@ export function presenceRoutes({ presence }: PresenceOptions): readonly Route[] 
       may: 'key',
       params: z.object({ channel: channelAddress }),
       reply: presenceList,
-      handle: ({ params }) => presence.list(params.channel),
+      handle: ({ params }) => presence.read(params.channel),
     }),
   ]
 }

@@ -1,13 +1,7 @@
-import type { Author } from '../../protocol/envelope.ts'
 import { jsonBytes } from '../../protocol/limits.ts'
 import type { PresenceEntry } from '../../protocol/presence.ts'
-import { Pace } from './pace.ts'
-
-/** A session, as far as presence needs to know it. */
-export interface Present {
-  readonly id: string
-  readonly author: Author
-}
+import type { SharedPresence } from '../cluster/message.ts'
+import { Here, isNewer, type Present } from './here.ts'
 
 /** What an entry takes as JSON in a list, its comma included. */
 interface EntryBytes {
@@ -17,91 +11,159 @@ interface EntryBytes {
   readonly state: number
 }
 
-/** One person in one channel, folded over their sessions [PRE1]. */
+/** What another instance said of a person. */
+export interface Elsewhere {
+  readonly version: number
+  readonly shared: SharedPresence
+  /** On this instance's own clock, as is `missingSince`. */
+  readonly heardAt: number
+  /** Since when it was not found where it should be shown. */
+  missingSince?: number
+  /** Runs while somebody is waited for who was lost there, and whose instance has ended since. */
+  wait?: NodeJS.Timeout
+}
+
+/** One person in one channel, folded over their sessions on all instances [PRE1]. */
 export class Person {
-  /** When the others are told of another state [PRE2]. */
-  readonly updates: Pace
-  readonly #sessions = new Set<string>()
-  readonly #joinedAt = Date.now()
-  #user: Author
-  #state: Record<string, unknown>
+  readonly id: string
+  readonly #node: string
+  #here: Here | undefined
+  readonly #elsewhere = new Map<string, Elsewhere>()
   /** Kept, because everybody who joins asks everybody's. */
+  #folded: SharedPresence | undefined
+  #entry: PresenceEntry | undefined
   #bytes: EntryBytes | undefined
-  /** Runs while a session that was lost may still come back. */
-  #grace: NodeJS.Timeout | undefined
 
-  constructor(session: Present, state: Record<string, unknown>, updateEveryMs: number) {
-    this.#user = session.author
-    this.#sessions.add(session.id)
-    this.#state = state
-    this.updates = new Pace(updateEveryMs)
+  /** Nobody yet. */
+  constructor(id: string, node: string) {
+    this.id = id
+    this.#node = node
   }
 
-  get id(): string {
-    return this.#user.id
+  get here(): Here | undefined {
+    return this.#here
   }
 
-  get state(): Record<string, unknown> {
-    return this.#state
+  get elsewhere(): ReadonlyMap<string, Elsewhere> {
+    return this.#elsewhere
   }
 
-  set state(state: Record<string, unknown>) {
-    this.#state = state
-    this.#bytes = undefined
-  }
-
-  get connections(): number {
-    return this.#sessions.size
-  }
-
-  get entry(): PresenceEntry {
-    return { user: this.#user, connections: this.connections, state: this.#state, joinedAt: this.#joinedAt }
+  /** As everybody sees them; undefined when they are nowhere. */
+  get entry(): PresenceEntry | undefined {
+    const folded = this.#fold()
+    if (folded && !this.#entry) {
+      const { stateAt: _, ...entry } = folded
+      this.#entry = entry
+    }
+    return this.#entry
   }
 
   get bytes(): EntryBytes {
     if (!this.#bytes) {
-      const bare = jsonBytes({ ...this.entry, state: {} }) + ','.length
-      this.#bytes = { bare, state: jsonBytes(this.#state) - '{}'.length }
+      const { entry } = this
+      const bare = jsonBytes({ ...entry, state: {} }) + ','.length
+      this.#bytes = { bare, state: jsonBytes(entry?.state) - '{}'.length }
     }
     return this.#bytes
   }
 
-  get isGone(): boolean {
-    return this.#sessions.size === 0 && this.#grace === undefined
+  /** The first session here. Who is elsewhere already goes on as they are. */
+  begin(session: Present, state: Record<string, unknown> | undefined, paceMs: number): void {
+    const now = Date.now()
+    // A state that nobody gave is older than any.
+    const fresh = { state: state ?? {}, stateAt: state ? now : 0, joinedAt: now }
+    this.#here = new Here(session, this.#fold() ?? fresh, paceMs)
+    this.#changed()
   }
 
-  /** A session that was not here yet may be the lost one come back, by now under a newer name. */
-  enter(session: Present): void {
-    if (this.#sessions.has(session.id)) return
-    this.#sessions.add(session.id)
-    this.#user = session.author
-    this.#bytes = undefined
-    this.#stopWaiting()
+  /** Another session here; false when it was here already. */
+  enter(session: Present): boolean {
+    const entered = this.#here?.enter(session) === true
+    if (entered) this.#changed()
+    return entered
   }
 
   /** False when it was not here. */
   exit(session: Present): boolean {
-    this.#bytes = undefined
-    return this.#sessions.delete(session.id)
+    const exited = this.#here?.exit(session) === true
+    if (exited) this.#changed()
+    return exited
   }
 
-  /** Waits for a lost session, from the last loss on: `over` is called unless somebody entered meanwhile. */
-  wait(graceMs: number, over: () => void): void {
-    this.#stopWaiting()
-    this.#grace = setTimeout(() => {
-      this.#grace = undefined
-      over()
-    }, graceMs).unref()
+  show(state: Record<string, unknown>): void {
+    if (this.#here) this.#here.state = state
+    this.#changed()
   }
 
-  /** Nothing is waited for any more: no lost session, and nothing that was to be told. */
+  /** Nobody is here any more, nor waited for. */
+  end(): void {
+    this.#here?.stop()
+    this.#here = undefined
+    this.#changed()
+  }
+
+  /** What another instance says, unless something newer of it is known. Whether that changed what is shown from here. */
+  hear(node: string, version: number, shared: SharedPresence): boolean {
+    const known = this.#elsewhere.get(node)
+    if (known && known.version >= version) {
+      delete known.missingSince
+      return false
+    }
+    clearTimeout(known?.wait)
+    this.#elsewhere.set(node, { version, shared, heardAt: performance.now() })
+    this.#changed()
+    return this.#here?.adopt(shared) ?? false
+  }
+
+  drop(node: string): void {
+    clearTimeout(this.#elsewhere.get(node)?.wait)
+    this.#elsewhere.delete(node)
+    this.#changed()
+  }
+
+  /**
+   * A session came on another instance: it may be the one that was lost, here or where nobody is left to wait for it.
+   * Whether nobody is here any more for that.
+   */
+  returned(): boolean {
+    for (const [node, { wait }] of [...this.#elsewhere]) if (wait) this.drop(node)
+    this.#here?.stopWaiting()
+    const gone = this.#here?.isGone === true
+    if (gone) this.end()
+    return gone
+  }
+
   stop(): void {
-    this.#stopWaiting()
-    this.updates.stop()
+    this.#here?.stop()
+    for (const { wait } of this.#elsewhere.values()) clearTimeout(wait)
   }
 
-  #stopWaiting(): void {
-    clearTimeout(this.#grace)
-    this.#grace = undefined
+  #changed(): void {
+    this.#folded = undefined
+    this.#entry = undefined
+    this.#bytes = undefined
+  }
+
+  #fold(): SharedPresence | undefined {
+    if (this.#folded) return this.#folded
+    // In the same order on every instance.
+    const shown = Array.from(this.#elsewhere, ([node, { shared }]) => ({ node, shared }))
+    if (this.#here) shown.push({ node: this.#node, shared: this.#here.shared })
+    shown.sort((a, b) => (a.node < b.node ? -1 : 1))
+    const [first, ...others] = shown.map(({ shared }) => shared)
+    this.#folded = first && others.reduce(folded, first)
+    return this.#folded
+  }
+}
+
+function folded(one: SharedPresence, other: SharedPresence): SharedPresence {
+  const { state, stateAt } = isNewer(other, one) ? other : one
+  return {
+    // Of a name and an older one the one that is connected.
+    user: one.connections > 0 ? one.user : other.user,
+    connections: one.connections + other.connections,
+    state,
+    joinedAt: Math.min(one.joinedAt, other.joinedAt),
+    stateAt,
   }
 }

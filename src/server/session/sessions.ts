@@ -8,6 +8,8 @@ export interface SessionsOptions {
   readonly maxConnectionsPerUser: number
   /** Called once for each session that ends, while its channels are still known; `clean` when its client meant to go. */
   readonly ended: (session: Session, clean: boolean) => void
+  /** Called when a person has another number of sessions. */
+  readonly counted?: (userId: string) => void
 }
 
 /** Every session of this instance. */
@@ -29,6 +31,11 @@ export class Sessions {
     yield* this.#sessions.values()
   }
 
+  /** How many one person has now. */
+  count(userId: string): number {
+    return this.#byUser.get(userId)?.size ?? 0
+  }
+
   /** One person's sessions, as they are now. */
   of(userId: string): Session[] {
     return [...(this.#byUser.get(userId) ?? [])]
@@ -44,6 +51,7 @@ export class Sessions {
     const session = new Session(connection, verified, this.#options.limits)
     this.#byUser.set(userId, theirs.add(session))
     this.#sessions.set(session.id, session)
+    this.#options.counted?.(userId)
     return session
   }
 
@@ -55,6 +63,7 @@ export class Sessions {
     if (theirs?.delete(session) && theirs.size === 0) this.#byUser.delete(session.userId)
     this.#options.ended(session, clean)
     session.end()
+    this.#options.counted?.(session.userId)
     if (this.#sessions.size === 0) for (const empty of this.#whenEmpty.splice(0)) empty()
   }
 

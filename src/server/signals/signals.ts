@@ -1,8 +1,17 @@
 import type { z } from 'zod'
 import type { Author } from '../../protocol/envelope.ts'
-import type { cursorBody, signalBody, typingBody } from '../../protocol/signals.ts'
+import { TYPING_MS } from '../../protocol/limits.ts'
+import { type cursorBody, type signalBody, type typingBody, typing as typingEvent } from '../../protocol/signals.ts'
 import type { Channels } from '../channels/channels.ts'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { SignalMessage } from '../cluster/message.ts'
+import { Newest } from './newest.ts'
 import { type Typing, Typists } from './typing.ts'
+
+// So often, at most, other instances are told of one sender's cursor.
+const CURSORS_EVERY_MS = 20
+// Who types on another instance is said to have stopped by that one. This is for when it was killed.
+const TYPING_ELSEWHERE_MS = TYPING_MS + 1000
 
 /** A session, as far as signals need to know it. */
 interface Signaller {
@@ -10,63 +19,124 @@ interface Signaller {
   readonly author: Author
 }
 
+export interface SignalsOptions {
+  readonly channels: Pick<Channels, 'signal'>
+  readonly cluster: Pick<Cluster, 'health' | 'tell'>
+}
+
 /** What happens right now and need not be kept: typing, cursors, and whatever an app makes of `signal` [SIG1]. */
 export class Signals {
-  readonly #channels: Pick<Channels, 'signal'>
-  readonly #typists: Typists
+  readonly #options: SignalsOptions
+  readonly #here = new Typists((typing) => this.#stopped(typing), TYPING_MS)
+  /** Those whose sessions are on other instances. */
+  readonly #elsewhere = new Typists((typing) => this.#sayStopped(typing), TYPING_ELSEWHERE_MS)
+  readonly #cursors = new Newest<SignalMessage>(CURSORS_EVERY_MS, (message) => this.#tellOthers(message))
 
-  constructor(channels: Pick<Channels, 'signal'>) {
-    this.#channels = channels
-    this.#typists = new Typists((typing) => this.#stopped(typing))
+  constructor(options: SignalsOptions) {
+    this.#options = options
   }
 
-  /** How many are typing, over all channels. */
+  /** How many sessions of this instance are typing, over all channels. */
   get typing(): number {
-    return this.#typists.size
+    return this.#here.size
   }
 
   type(session: Signaller, { channel, isTyping, context }: z.infer<typeof typingBody>): void {
     const typing: Typing = { channel, sessionId: session.id, user: session.author, context }
-    if (!isTyping) {
-      const before = this.#typists.end(channel, session.id)
-      if (before && before.context !== context) this.#stopped(before)
-      this.#stopped(typing)
+    if (isTyping) {
+      this.#here.start(typing)
+      const message = messageOf(typing, true)
+      this.#tellHere(message)
+      this.#tellOthers(message)
       return
     }
-    this.#typists.start(typing)
-    this.#tell(typing, true)
+    const before = this.#here.end(channel, session.id)
+    if (before && before.context !== context) this.#stopped(before)
+    this.#stopped(typing)
   }
 
-  /** Of one session's cursors in a channel only the newest of a turn goes out [SIG2]. */
+  /** Of one session's cursors in a channel only the newest of a turn goes out [SIG2], and to other instances fewer. */
   moveCursor(session: Signaller, { channel, position, context }: z.infer<typeof cursorBody>): void {
     const { id: sessionId, author: user } = session
     const body = { channel, user, sessionId, position, ...(context !== undefined && { context }) }
-    this.#channels.signal(channel, 'cursor', body, { sessionId, userId: user.id }, `cursor ${sessionId}`)
+    const key = `cursor ${sessionId}`
+    const from = { sessionId, userId: user.id }
+    const message: SignalMessage = { kind: 'signal', channel, event: 'cursor', body, from, key }
+    this.#tellHere(message)
+    if (this.#options.cluster.health === 'ok') this.#cursors.put(channel, key, message)
   }
 
   signal(session: Signaller, { channel, name, payload }: z.infer<typeof signalBody>): void {
     const { id: sessionId, author: user } = session
     const body = { channel, user, sessionId, name, payload }
-    this.#channels.signal(channel, 'signal', body, { sessionId, userId: user.id })
+    const message: SignalMessage = {
+      kind: 'signal',
+      channel,
+      event: 'signal',
+      body,
+      from: { sessionId, userId: user.id },
+    }
+    this.#tellHere(message)
+    this.#tellOthers(message)
   }
 
   /** Of a session that leaves a channel. */
   leave(channel: string, session: Signaller): void {
-    const typing = this.#typists.end(channel, session.id)
+    this.#cursors.drop(channel, `cursor ${session.id}`)
+    const typing = this.#here.end(channel, session.id)
     if (typing) this.#stopped(typing)
   }
 
+  /** A signal of a session on another instance. */
+  receive(message: SignalMessage): void {
+    if (message.event === 'typing') this.#receiveTyping(message)
+    else if (message.event === 'cursor' || message.event === 'signal') this.#tellHere(message)
+  }
+
   stop(): void {
-    this.#typists.stop()
+    this.#here.stop()
+    this.#elsewhere.stop()
+    this.#cursors.stop()
   }
 
-  /** Nobody is said to have stopped who is typing on in another tab. */
+  #receiveTyping(message: SignalMessage): void {
+    const told = typingEvent.safeParse(message.body).data
+    if (!told) return
+    const { sessionId } = message.from
+    const typing: Typing = { channel: message.channel, sessionId, user: told.user, context: told.context }
+    if (told.isTyping) {
+      this.#elsewhere.start(typing)
+      this.#tellHere(message)
+      return
+    }
+    const before = this.#elsewhere.end(typing.channel, sessionId)
+    if (before && before.context !== typing.context) this.#sayStopped(before)
+    this.#sayStopped(typing)
+  }
+
+  /** Others are told of every session: each instance knows for itself who is typing on in another. */
   #stopped(typing: Typing): void {
-    if (!this.#typists.includes(typing)) this.#tell(typing, false)
+    this.#sayStopped(typing)
+    this.#tellOthers(messageOf(typing, false))
   }
 
-  #tell({ channel, sessionId, user, context }: Typing, isTyping: boolean): void {
-    const body = { channel, user, isTyping, ...(context !== undefined && { context }) }
-    this.#channels.signal(channel, 'typing', body, { sessionId, userId: user.id })
+  /** Nobody is said to have stopped who is typing on in another tab, wherever that is. */
+  #sayStopped(typing: Typing): void {
+    if (!this.#here.includes(typing) && !this.#elsewhere.includes(typing)) this.#tellHere(messageOf(typing, false))
   }
+
+  #tellHere({ channel, event, body, from, key }: SignalMessage): void {
+    this.#options.channels.signal(channel, event, body, from, key)
+  }
+
+  /** Lost while they are not reached. */
+  #tellOthers(message: SignalMessage): void {
+    const { cluster } = this.#options
+    if (cluster.health === 'ok') cluster.tell(message)
+  }
+}
+
+function messageOf({ channel, sessionId, user, context }: Typing, isTyping: boolean): SignalMessage {
+  const body = { channel, user, isTyping, ...(context !== undefined && { context }) }
+  return { kind: 'signal', channel, event: 'typing', body, from: { sessionId, userId: user.id } }
 }

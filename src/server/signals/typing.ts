@@ -1,5 +1,4 @@
 import type { Author } from '../../protocol/envelope.ts'
-import { TYPING_MS } from '../../protocol/limits.ts'
 
 /** Somebody's typing, as others are told of it. */
 export interface Typing {
@@ -16,12 +15,14 @@ interface Entry extends Typing {
 /** Who is typing where: until they say that they stopped, leave, or say nothing for a while. */
 export class Typists {
   readonly #stopped: (typing: Typing) => void
+  readonly #forMs: number
   /** By channel, then by session. */
   readonly #typing = new Map<string, Map<string, Entry>>()
 
-  /** `stopped` is told of whom nothing more was heard, and of who began somewhere else. */
-  constructor(stopped: (typing: Typing) => void) {
+  /** `stopped` is told of whom nothing more was heard for `forMs`, and of who began somewhere else. */
+  constructor(stopped: (typing: Typing) => void, forMs: number) {
     this.#stopped = stopped
+    this.#forMs = forMs
   }
 
   /** How many sessions are typing. */
@@ -39,7 +40,7 @@ export class Typists {
     const timer = setTimeout(() => {
       const ended = this.end(channel, sessionId)
       if (ended) this.#stopped(ended)
-    }, TYPING_MS).unref()
+    }, this.#forMs).unref()
     const sessions = this.#typing.get(channel) ?? new Map<string, Entry>()
     this.#typing.set(channel, sessions.set(sessionId, { ...typing, timer }))
   }

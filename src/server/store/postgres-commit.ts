@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { ConveneError } from '../../protocol/errors.ts'
 import {
   channelsOf,
   type Decisions,
@@ -11,7 +13,7 @@ import {
   type Work,
 } from './batch.ts'
 import type { Outcome } from './group-commit.ts'
-import { isRefusal, type PostgresConnection, type PostgresPool } from './postgres-pool.ts'
+import { isInTheWay, isUnfit, type PostgresConnection, type PostgresPool } from './postgres-pool.ts'
 import { loadRecords, lockRecords, saveRecords } from './postgres-records.ts'
 import type { FactDraft } from './store.ts'
 
@@ -36,9 +38,8 @@ const WITHDRAW = `update events e set payload = gone.payload
   where e.channel_id = gone.channel_id and e.seq = gone.seq`
 
 const TRIES = 5
-// Another node was in the way, in a manner that only trying again resolves.
-const DEADLOCK = '40P01'
-const SERIALIZATION = '40001'
+// Not all at the same moment again.
+const APART_MS = 20
 
 /**
  * Does a batch of work in one transaction, in a few statements however many facts, channels and records there are. Whoever
@@ -69,7 +70,7 @@ export function createPostgresCommit(pool: PostgresPool): (batch: Work[]) => Pro
     return decisions.outcomes
   }
 
-  async function transact(batch: Work[], tries = 1): Promise<Outcome<unknown>[]> {
+  async function transact(batch: Work[]): Promise<Outcome<unknown>[]> {
     const db = await pool.connect()
     try {
       const outcomes = (await perform(db, batch)) ?? (await perform(db, batch))
@@ -77,31 +78,32 @@ export function createPostgresCommit(pool: PostgresPool): (batch: Work[]) => Pro
       if (!outcomes) throw new Error('a log that was begun is not there')
       return outcomes
     } catch (error) {
-      if (isRefusal(error)) await db.query('rollback').catch(() => {})
-      const { code } = error as { code?: string }
-      if ((code === DEADLOCK || code === SERIALIZATION) && tries < TRIES) return await transact(batch, tries + 1)
-      // Something that Postgres cannot hold is one fact's fault: each for itself, the others are stored.
-      if (batch.length > 1 && isRefusal(error)) return await oneByOne(batch)
+      await db.rollback()
       throw error
     } finally {
       db.release()
     }
   }
 
-  async function oneByOne(batch: Work[]): Promise<Outcome<unknown>[]> {
-    const outcomes: Outcome<unknown>[] = []
-    for (const work of batch) {
-      outcomes.push(
-        ...(await transact([work]).catch((error: Error) => {
-          if (!isRefusal(error)) throw error
-          return [{ error }]
-        })),
-      )
+  return async function commit(batch: Work[]): Promise<Outcome<unknown>[]> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await transact(batch)
+      } catch (error) {
+        if (isUnfit(error)) {
+          // One fact's fault: of ever fewer, until it is found, those before it are stored, and the others come again.
+          return batch.length === 1 ? [unfit(error)] : await commit(batch.slice(0, Math.ceil(batch.length / 2)))
+        }
+        if (!isInTheWay(error) || tries === TRIES) throw error
+        await pause(Math.random() * APART_MS * tries)
+      }
     }
-    return outcomes
   }
+}
 
-  return (batch) => transact(batch)
+function unfit(cause: unknown): Outcome<never> {
+  const message = 'The store cannot hold this: a character, a number or a length in it is beyond what Postgres takes'
+  return { error: new ConveneError('invalid', message, { cause }) }
 }
 
 async function logsOf(db: PostgresConnection, addresses: string[]): Promise<Map<string, Log>> {

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Tables } from './tables.ts'
 
 const IDENTITY = { scope: 'store', kind: 'identity', id: 'postgres' }
@@ -33,10 +33,21 @@ export async function renewWhenRestored(db: Kysely<Tables>): Promise<void> {
 
 /** The cluster, its timeline, and the table itself: a dump makes another table, a restore or a replica another timeline. */
 async function identityOf(db: Kysely<Tables>): Promise<string> {
-  const { rows } = await sql<{ identity: string }>`
-    select concat_ws(' ',
-      (select system_identifier from pg_control_system()),
-      substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
-      'channels'::regclass::oid) as identity`.execute(db)
-  return rows[0]?.identity ?? ''
+  const cluster = await partOf(db, sql`select system_identifier::text as part from pg_control_system()`)
+  const timeline = await partOf(db, sql`select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as part`)
+  const table = await partOf(db, sql`select 'channels'::regclass::oid::text as part`)
+  return [cluster, timeline, table].join(' ')
+}
+
+// What a hosted Postgres may keep from an ordinary role, or not have.
+const WITHHELD = new Set(['42501', '42883', '0A000'])
+
+async function partOf(db: Kysely<Tables>, question: RawBuilder<unknown>): Promise<string> {
+  try {
+    const { rows } = await (question as RawBuilder<{ part: string }>).execute(db)
+    return rows[0]?.part ?? '-'
+  } catch (error) {
+    if (WITHHELD.has((error as { code?: string }).code ?? '')) return '-'
+    throw error
+  }
 }

@@ -1,11 +1,13 @@
 import type { PostgresCursor, PostgresQueryResult } from 'kysely'
-import { Pool, type PoolClient, type PoolConfig, types } from 'pg'
+import { DatabaseError, Pool, type PoolClient, type PoolConfig, types } from 'pg'
 
 /** One connection, as long as somebody uses it. */
 export interface PostgresConnection {
   query<Row>(text: string, values?: readonly unknown[]): Promise<PostgresQueryResult<Row>>
   // biome-ignore lint/suspicious/noExplicitAny: what Kysely wants to be there, and nobody calls
   query<Row>(cursor: PostgresCursor<Row>): PostgresCursor<any>
+  /** Takes back a transaction that failed. Of one that is gone the server does so by itself. */
+  rollback(): Promise<void>
   /** Gives it back; one that may still be busy, or is gone, is thrown away. */
   release(): void
 }
@@ -24,8 +26,9 @@ export interface PoolOptions {
 
 const CONNECT_MS = 3000
 const IDLE_MS = 30_000
-// Of the server, for a client that went away in the middle of a transaction and holds locks.
-const IDLE_IN_TRANSACTION_MS = 10_000
+// Of the server, for a node that froze in the middle of a transaction and holds the heads of its channels: less than a
+// statement may take, so that whoever waits for them still gets them.
+const IDLE_IN_TRANSACTION_MS = 3000
 // Beyond the server's own limit, so that it has the first word.
 const ANSWER_MS = 500
 const BIGINT = 20
@@ -64,15 +67,36 @@ function connectionOf(client: PoolClient): PostgresConnection {
     try {
       return await client.query(text, values as unknown[])
     } catch (error) {
-      broken ||= !isRefusal(error)
+      broken ||= !goesOn(error)
       throw error
     }
   }
-  return { query: query as PostgresConnection['query'], release: () => client.release(broken) }
+  return {
+    query: query as PostgresConnection['query'],
+    async rollback() {
+      if (!broken) await query('rollback').catch(() => {})
+    },
+    release: () => client.release(broken),
+  }
 }
 
-/** Whether the server itself has refused a statement, and goes on. */
-export function isRefusal(error: unknown): boolean {
-  const { code } = error as { code?: unknown }
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !/^(57P|08|53)/.test(code)
+// Connection lost, out of something, being shut down, broken inside, or not the primary any more.
+const GONE = /^(08|53|57P|58|XX|25006$)/
+
+/** Whether the server has refused a statement, and takes the next. */
+function goesOn(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code !== undefined && !GONE.test(error.code)
+}
+
+/** Whether Postgres cannot hold what it was given, however often: a character, a number, a length. */
+export function isUnfit(error: unknown): boolean {
+  return error instanceof DatabaseError && /^(22|23|54)/.test(error.code ?? '')
+}
+
+// Deadlock, serialization.
+const IN_THE_WAY = new Set(['40P01', '40001'])
+
+/** Whether another node was in the way, in a manner that only trying again resolves. */
+export function isInTheWay(error: unknown): boolean {
+  return error instanceof DatabaseError && IN_THE_WAY.has(error.code ?? '')
 }

@@ -12,8 +12,12 @@ const UPSERT = `insert into records (scope, kind, id, seq, owner, deleted, data)
     seq = excluded.seq, owner = excluded.owner, deleted = excluded.deleted, data = excluded.data`
 const REMOVE = `delete from records r using unnest($1::text[], $2::text[], $3::text[]) gone(scope, kind, id)
   where r.scope = gone.scope and r.kind = gone.kind and r.id = gone.id`
-const LOCK = `select pg_advisory_xact_lock(place) from (
-  select distinct hashtextextended(name, 0) as place from unnest($1::text[]) name order by place) locks`
+// So few that even a full batch takes a small part of the locks that a server has for all of its transactions.
+const SLOTS = 128
+// Ours, of all that lock by number in the same database.
+const RECORD_LOCKS = 73_022
+const LOCK = `select pg_advisory_xact_lock(${RECORD_LOCKS}, slot) from (
+  select distinct mod(hashtextextended(name, 0), ${SLOTS})::int as slot from unnest($1::text[]) name order by slot) slots`
 
 /** Reads what a transaction is about to work on. */
 export async function loadRecords(db: PostgresConnection, wanted: readonly RecordKey[]): Promise<PendingRecords> {
@@ -23,8 +27,9 @@ export async function loadRecords(db: PostgresConnection, wanted: readonly Recor
 }
 
 /**
- * Has everybody else wait who wants to decide by the same records. Those of a fact need it not: they belong to its channel,
- * whose head is locked. A record that is not there yet has no row that could be locked, so its name is.
+ * Has every other change wait that decides by the same records. A record that is not there yet has no row that could be
+ * locked, so its name is, or one of a few that stand for all names. Facts need it not: what they decide by belongs to their
+ * channel, whose head is locked. Taken after the heads, and in one order, so that no two nodes wait for each other.
  */
 export async function lockRecords(db: PostgresConnection, keys: readonly RecordKey[]): Promise<void> {
   if (keys.length > 0) await db.query(LOCK, [keys.map(nameOf)])

@@ -4,11 +4,9 @@ import { ConveneError } from '../../protocol/errors.ts'
 import { newEpoch, type Work } from './batch.ts'
 import { GroupCommit } from './group-commit.ts'
 import { beginLog, logHeads, logState, readLog } from './logs.ts'
-import { postgresColumns } from './migrations/columns.ts'
-import { migrate } from './migrations/migrate.ts'
 import { createPostgresCommit } from './postgres-commit.ts'
-import { renewWhenRestored } from './postgres-identity.ts'
-import { createPostgresPool, isRefusal, type PostgresPool } from './postgres-pool.ts'
+import { createPostgresPool, type PostgresPool } from './postgres-pool.ts'
+import { startPostgresDatabase } from './postgres-start.ts'
 import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
 import { countRecords, readRecord, readRecords, readSnapshot } from './records.ts'
 import { type Retention, trimLogs } from './retention.ts'
@@ -23,83 +21,38 @@ export interface PostgresOptions {
   readonly waitMs?: number
 }
 
-// One for what is stored, the others for what is read; a server's default is 100 for all nodes.
+// One is for what is stored alone, so that it never waits behind many who read; a server's default is 100 for all nodes.
 const MAX_CONNECTIONS = 10
 const MAX_BATCH = 500
 const STATEMENT_MS = 5000
-const MIGRATION_MS = 120_000
 const WAIT_MS = 15_000
-const ASK_EVERY_MS = 250
-const CLOSE_MS = 1500
-// Of all nodes that start, one at a time brings the tables up to date. Any number that nobody else uses.
-const STARTING = 7_302_214_919
-const NOT_THERE = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EPIPE'])
+const CLOSE_MS = 5000
+const LET_GO_MS = 1000
 
 /**
  * @throws Error when the server cannot be reached, refuses, or its database was made by a newer version; it names no
  *   password
  */
 export async function openPostgresStore({ url, retention, waitMs = WAIT_MS }: PostgresOptions): Promise<Store> {
-  const name = new URL(url).pathname.slice(1) || 'the database'
-  await reached(url, waitMs).catch((error: unknown) => {
-    throw new Error(`DATABASE_URL: Postgres at ${new URL(url).host} cannot be used (${reasonOf(error)})`, {
-      cause: error,
-    })
-  })
-  const starting = createPostgresPool({ url, max: 2, statementMs: MIGRATION_MS })
-  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: starting }) })
-  try {
-    await db.connection().execute(async (one) => {
-      await sql`select pg_advisory_lock(${STARTING})`.execute(one)
-      await migrate(one as Kysely<unknown>, name, postgresColumns)
-      await renewWhenRestored(one)
-      await sql`select pg_advisory_unlock(${STARTING})`.execute(one)
-    })
-  } finally {
-    await db.destroy()
-  }
-  return new PostgresStore(createPostgresPool({ url, max: MAX_CONNECTIONS, statementMs: STATEMENT_MS }), retention)
-}
-
-/** Waits until the server takes connections; what it refuses is told at once. */
-async function reached(url: string, waitMs: number): Promise<void> {
-  const pool = createPostgresPool({ url, max: 1, statementMs: STATEMENT_MS })
-  const deadline = performance.now() + waitMs
-  try {
-    for (;;) {
-      try {
-        const connection = await pool.connect()
-        connection.release()
-        return
-      } catch (error) {
-        const { code = '' } = error as { code?: string }
-        const mayCome = code === '' || NOT_THERE.has(code) || code.startsWith('57P') || code.startsWith('53')
-        if (!mayCome || performance.now() > deadline) throw error
-        await pause(ASK_EVERY_MS)
-      }
-    }
-  } finally {
-    await pool.end()
-  }
+  await startPostgresDatabase(url, waitMs)
+  return new PostgresStore(url, retention)
 }
 
 class PostgresStore implements Store {
   readonly shared = true
   readonly #db: Kysely<Tables>
+  readonly #committing: PostgresPool
   readonly #commits: GroupCommit<Work, unknown>
   readonly #retention: Retention
   #closing: Promise<void> | undefined
 
-  constructor(pool: PostgresPool, retention: Retention) {
-    this.#db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  constructor(url: string, retention: Retention) {
+    const reading = createPostgresPool({ url, max: MAX_CONNECTIONS - 1, statementMs: STATEMENT_MS })
+    this.#db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: reading }) })
+    this.#committing = createPostgresPool({ url, max: 1, statementMs: STATEMENT_MS })
     this.#retention = retention
-    const commit = createPostgresCommit(pool)
-    this.#commits = new GroupCommit(async (batch) => {
-      const outcomes = await commit(batch).catch(unavailable)
-      return outcomes.map((outcome) =>
-        'error' in outcome && isRefusal(outcome.error) ? refused(outcome.error) : outcome,
-      )
-    }, MAX_BATCH)
+    const commit = createPostgresCommit(this.#committing)
+    this.#commits = new GroupCommit((batch) => commit(batch).catch(unavailable), MAX_BATCH)
   }
 
   append(draft: FactDraft): Promise<Stored> {
@@ -157,7 +110,8 @@ class PostgresStore implements Store {
   }
 
   async ping(): Promise<void> {
-    await this.#read(() => sql`select 1`.execute(this.#db))
+    // Not behind what is to be stored, which takes as long as a server that does not answer is given.
+    await sql`select 1`.execute(this.#db).catch(unavailable)
   }
 
   close(): Promise<void> {
@@ -166,21 +120,15 @@ class PostgresStore implements Store {
   }
 
   async #close(): Promise<void> {
-    const ended = this.#commits.settled().then(() => this.#db.destroy())
     // A server that does not answer is not waited for.
-    await Promise.race([ended, pause(CLOSE_MS, undefined, { ref: false })])
+    await Promise.race([this.#commits.settled(), pause(CLOSE_MS, undefined, { ref: false })])
+    const ended = Promise.all([this.#db.destroy(), this.#committing.end()])
+    await Promise.race([ended, pause(LET_GO_MS, undefined, { ref: false })])
   }
 
   async #read<T>(query: () => Promise<T>): Promise<T> {
     await this.#commits.settled()
     return query().catch(unavailable)
-  }
-}
-
-/** A fact that Postgres cannot hold, for a character perhaps. */
-function refused(cause: Error): { readonly error: ConveneError } {
-  return {
-    error: new ConveneError('invalid', 'The store cannot hold this: a text has a character that it refuses', { cause }),
   }
 }
 
@@ -190,9 +138,4 @@ function unavailable(cause: unknown): never {
     'The store cannot be reached; try again, a fact with the same operationId: so it is stored once at most',
     { cause },
   )
-}
-
-function reasonOf(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string }
-  return [code, message].filter(Boolean).join(': ')
 }

@@ -19,6 +19,7 @@ const session = (id: string, userId = 'ann', name?: string): Present => ({
 /** An instance, and what its members were told: the event, whom it is about, and the state if it is about one. */
 async function instance(redis: RedisServer, graceMs = NEVER_MS) {
   const told: string[] = []
+  const ended: string[] = []
   let hasMembers = false
   const presence: { room?: Presence } = {}
   const { cluster } = await startNode(
@@ -27,7 +28,10 @@ async function instance(redis: RedisServer, graceMs = NEVER_MS) {
     {
       received: (message) => message.kind === 'presence' && presence.room?.receive(message),
       restored: () => presence.room?.restored(),
-      expired: (node) => presence.room?.expired(node),
+      expired(node) {
+        presence.room?.expired(node)
+        ended.push(node)
+      },
     },
   )
   const room = new Presence({
@@ -55,7 +59,7 @@ async function instance(redis: RedisServer, graceMs = NEVER_MS) {
     room.enter(channel, who, state)
     close()
   }
-  return { presence: room, cluster, join, told, list: () => room.list(channel) }
+  return { presence: room, cluster, join, told, ended, list: () => room.list(channel) }
 }
 
 type Instance = Awaited<ReturnType<typeof instance>>
@@ -157,9 +161,12 @@ test('[PRE3] who is lost on one instance while here on another goes with the wai
   await untilAgreed([a, b, c], ({ connections }) => connections === 3)
   b.presence.lose(channel, session('b1'))
   await untilAgreed([a, b, c], ({ connections }) => connections === 2)
+  // What the tab that was here all the while does is no coming back.
+  a.presence.update(channel, session('a1'), { n: 1 })
+  await untilAgreed([a, b, c], ({ members }) => members[1]?.state.n === 1)
   a.presence.leave(channel, session('a1'))
   await untilAgreed([b, c], ({ connections, members }) => connections === 1 && members.length === 2)
-  expect(c.told).toEqual(['join cyd', 'join ann'])
+  expect(c.told).toEqual(['join cyd', 'join ann', 'update ann {"n":1}'])
   await until('the wait is over', () => c.told.includes('leave ann'))
 })
 
@@ -170,12 +177,11 @@ test('[PRE3] who was lost on an instance that then ends in good order is waited 
   await a.join(session('a1', 'ann'))
   await a.join(session('a2', 'abe'))
   await until('both are told', () => b.told.length === 3)
-  // Older than a beat, so that its end is believed.
-  await until('it is known to live', () => b.list().connections === 3)
   for (const lost of [session('a1', 'ann'), session('a2', 'abe')]) a.presence.lose(channel, lost)
   await until('they are lost', () => b.list().connections === 1)
   a.presence.stop()
   await a.cluster.close()
+  await until('its end is known', () => b.ended.includes(a.cluster.node))
   // Ann comes back here, Abe does not.
   await b.join(session('b2', 'ann'))
   await until('Abe is not waited for any more', () => b.told.includes('leave abe'))

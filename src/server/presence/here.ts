@@ -1,0 +1,112 @@
+import type { Author } from '../../protocol/envelope.ts'
+import { Pace } from '../channels/pace.ts'
+import type { SharedPresence } from '../cluster/message.ts'
+
+/** A session, as far as presence needs to know it. */
+export interface Present {
+  readonly id: string
+  readonly author: Author
+}
+
+/** One person's sessions in one channel on this instance, and what they show. */
+export class Here {
+  /** When the others are told of another state [PRE2]. */
+  readonly updates: Pace
+  readonly #sessions = new Set<string>()
+  #user: Author
+  #state: Record<string, unknown>
+  #stateAt: number
+  #joinedAt: number
+  /** Runs while a session that was lost may still come back. */
+  #grace: NodeJS.Timeout | undefined
+
+  /** Goes on with what a person shows elsewhere already, if they do. */
+  constructor(
+    session: Present,
+    { state, stateAt, joinedAt }: Omit<SharedPresence, 'user' | 'connections'>,
+    paceMs: number,
+  ) {
+    this.updates = new Pace(paceMs)
+    this.#user = session.author
+    this.#sessions.add(session.id)
+    this.#state = state
+    this.#stateAt = stateAt
+    this.#joinedAt = joinedAt
+  }
+
+  get shared(): SharedPresence {
+    return {
+      user: this.#user,
+      connections: this.#sessions.size,
+      state: this.#state,
+      joinedAt: this.#joinedAt,
+      stateAt: this.#stateAt,
+    }
+  }
+
+  get isWaiting(): boolean {
+    return this.#grace !== undefined
+  }
+
+  get isGone(): boolean {
+    return this.#sessions.size === 0 && !this.isWaiting
+  }
+
+  /**
+   * A session that was not here yet may be the lost one come back, by now under a newer name.
+   * False when it was here already.
+   */
+  enter(session: Present): boolean {
+    if (this.#sessions.has(session.id)) return false
+    this.#sessions.add(session.id)
+    this.#user = session.author
+    this.stopWaiting()
+    return true
+  }
+
+  /** False when it was not here. */
+  exit(session: Present): boolean {
+    return this.#sessions.delete(session.id)
+  }
+
+  /** Newer than all that is known of, whatever the clocks of others say. */
+  set state(state: Record<string, unknown>) {
+    this.#state = state
+    this.#stateAt = Math.max(Date.now(), this.#stateAt + 1)
+  }
+
+  /** Takes over what the same person shows on another instance where that is newer. False when nothing is. */
+  adopt(other: SharedPresence): boolean {
+    const newer = isNewer(other, this.shared)
+    const earlier = other.joinedAt < this.#joinedAt
+    if (newer) [this.#state, this.#stateAt] = [other.state, other.stateAt]
+    if (earlier) this.#joinedAt = other.joinedAt
+    return newer || earlier
+  }
+
+  /** Waits for a lost session, from the last loss on: `over` is called unless somebody entered meanwhile. */
+  wait(graceMs: number, over: () => void): void {
+    this.stopWaiting()
+    this.#grace = setTimeout(() => {
+      this.#grace = undefined
+      over()
+    }, graceMs).unref()
+  }
+
+  stopWaiting(): void {
+    clearTimeout(this.#grace)
+    this.#grace = undefined
+  }
+
+  /** Nothing is waited for any more: no lost session, and nothing that was to be told. */
+  stop(): void {
+    this.stopWaiting()
+    this.updates.stop()
+  }
+}
+
+/** Which of two states counts: the same on every instance, also when both were set in the same millisecond. */
+export function isNewer(one: SharedPresence, other: SharedPresence): boolean {
+  if (one.stateAt !== other.stateAt) return one.stateAt > other.stateAt
+  return one.state !== other.state && JSON.stringify(one.state) > JSON.stringify(other.state)
+}
