@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +31,8 @@ export interface PostgresServer {
   /** All of its processes stay connected and do nothing any more, until `thaw`. */
   freeze(): Promise<void>
   thaw(): Promise<void>
+  /** Starts it again as a replica that takes over does. Resolves when it is the primary. */
+  promote(): Promise<void>
   /** Copies a database into an empty one, as a backup is restored. */
   dumpInto(from: string, to: string): Promise<void>
   /** Asks it something as its superuser. */
@@ -146,6 +148,12 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     async restart() {
       await end('SIGINT')
       await start()
+    },
+    async promote() {
+      await end('SIGINT')
+      writeFileSync(join(data, 'standby.signal'), '')
+      await start()
+      await query('select pg_promote()')
     },
     async freeze() {
       for (const pid of await processes(server?.pid as number)) signalTo(pid, 'SIGSTOP')

@@ -5,6 +5,7 @@ import type { FactDraft, Store } from '../../../src/server/store/store.ts'
 import { cleanup } from '../../support/cleanup.ts'
 import { startPostgres } from '../../support/postgres-server.ts'
 import { connectPostgres, draft, openStore, untilWaiting, upTo } from '../../support/postgres-store.ts'
+import { until } from '../../support/until.ts'
 
 const channel = 'project:p1'
 
@@ -63,6 +64,18 @@ describe('a Postgres that goes away', () => {
     }
     const { head } = await store.open(channel)
     expect(head).toBe(250)
+  })
+
+  test('F11 connections that nobody uses are ended: the process goes on, and so does the store', async () => {
+    const { server, url, store } = await ownServer()
+    const ofStores = `from pg_stat_activity where application_name = 'convene'`
+    await Promise.all([store.append(draft()), ...Array.from({ length: 20 }, () => store.ping())])
+    const ended = await server.query(`select pg_terminate_backend(pid) ${ofStores}`)
+    expect(ended.length).toBeGreaterThan(5)
+    const look = await connectPostgres(url)
+    await until('all are gone', async () => (await look.query(`select ${ofStores}`)).rowCount === 0)
+    await store.ping()
+    expect(await store.append(draft())).toMatchObject({ seq: 2 })
   })
 
   test('F05 frozen: calls fail, do not hang, and work again when it goes on', async () => {

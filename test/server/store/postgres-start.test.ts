@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openPostgresStore } from '../../../src/server/store/postgres.ts'
 import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts'
-import { draft, openStore, RETENTION } from '../../support/postgres-store.ts'
+import { connectPostgres, draft, openStore, RETENTION, untilWaiting } from '../../support/postgres-store.ts'
 
 const channel = 'project:p1'
 let postgres: PostgresServer
@@ -103,9 +103,20 @@ describe('[SEQ5] the epoch', () => {
     await server.restart()
     expect(await epochOf(url)).toBe(before)
     await server.promote()
-    const after = await Promise.all([1, 2, 3].map(() => epochOf(url)))
-    expect(after[0]).not.toBe(before)
-    expect(new Set(after).size).toBe(1)
+    const other = await connectPostgres(url)
+    await other.query(`create table renewed (epoch text);
+      create function note() returns trigger language plpgsql as
+        'begin insert into renewed values (new.epoch); return null; end';
+      create trigger note after update of epoch on channels for each row execute function note()`)
+    // Whoever would renew them meets the others there.
+    await other.query('begin')
+    await other.query('lock table channels in share mode')
+    const after = Promise.all([1, 2, 3].map(() => epochOf(url)))
+    await untilWaiting(other, 3)
+    await other.query('rollback')
+    expect(new Set(await after).size).toBe(1)
+    expect((await after)[0]).not.toBe(before)
+    expect((await other.query('select epoch from renewed')).rows).toEqual([{ epoch: (await after)[0] }])
   }, 60_000)
 
   test('is another one when it was restored from a dump', async () => {
