@@ -29,7 +29,7 @@ import { joinCluster } from './join-cluster.ts'
 import { listening } from './listening.ts'
 import { Membership } from './membership.ts'
 import { NodeCounts } from './node-counts.ts'
-import { createLogger } from './observe/logger.ts'
+import { createLogger, type Logger } from './observe/logger.ts'
 import { createMetrics } from './observe/metrics.ts'
 import { openStore } from './open-store.ts'
 import { Operations } from './operations.ts'
@@ -41,6 +41,8 @@ import { ConnectionCount } from './session/connection-count.ts'
 import { Dispatch } from './session/dispatch.ts'
 import { Sessions } from './session/sessions.ts'
 import { Signals } from './signals/signals.ts'
+import { Stops } from './stops.ts'
+import type { Store } from './store/store.ts'
 import { createAdmission } from './transports/admission.ts'
 import { isOriginAllowed } from './transports/origin.ts'
 import { attachSocketIo } from './transports/socketio.ts'
@@ -61,13 +63,29 @@ export interface Instance {
 }
 
 /**
- * Puts the rooms together, from the store outwards to the doors.
+ * Starts an instance. One that cannot be started leaves nothing behind.
  * @throws Error when the store cannot be opened
  */
 export async function startInstance(
   options: Options,
   declared: Readonly<Record<string, DeclaredFact>>,
   http: HttpServer,
+): Promise<Instance> {
+  const stops = new Stops()
+  try {
+    return await putTogether(options, declared, http, stops)
+  } catch (error) {
+    await stops.stop().catch(() => {})
+    throw error
+  }
+}
+
+/** Puts the rooms together, from the store outwards to the doors. */
+async function putTogether(
+  options: Options,
+  declared: Readonly<Record<string, DeclaredFact>>,
+  http: HttpServer,
+  stops: Stops,
 ): Promise<Instance> {
   const { serverId, maxMessageBytes, maxChannels, maxCatchUp, allowedOrigins, jwtIssuer, jwtAudience } = options
   const production = options.nodeEnv === 'production'
@@ -76,12 +94,14 @@ export async function startInstance(
 
   const logger = createLogger({ level: options.logLevel, pretty: !production, serverId })
   const metrics = createMetrics(serverId)
-  const scraped = options.metricsPort === undefined ? undefined : metricsServer(metrics)
-  if (scraped) await listening(scraped, options.metricsPort ?? 0, options.host).catch(refuseMetricsPort)
-  const store = await openStore(options).catch((error: unknown) => {
-    scraped?.close()
-    throw error
-  })
+  stops.add(() => metrics.stop())
+  if (options.metricsPort !== undefined) {
+    const scraped = metricsServer(metrics)
+    await listening(scraped, options.metricsPort, options.host).catch(refuseMetricsPort)
+    stops.add(() => scraped.close())
+  }
+  const store = await openStore(options)
+  stops.add(() => store.close())
   const others: ClusterListener = {
     received(message) {
       if (message.kind === 'fact') feeds.heard(message.fact)
@@ -99,14 +119,17 @@ export async function startInstance(
     },
   }
   const joined = await joinCluster(options, { store, logger, metrics }, others)
+  stops.add(() => joined.close())
   const { cluster } = joined
   const feeds = new Feeds({ store, cluster, headCheckMs: options.headCheckMs, logger, metrics })
+  stops.add(() => feeds.stop())
   const control = new Control({ store, feeds, reactions: () => people.reactions, logger })
   const rules = { ...memberRules, ...chatRules, ...createDocumentRules({ maxBytes: maxReplyBytes }) }
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
   const channels = new Channels({ store, cluster, feeds, rules, reactions, logger, metrics, maxCatchUp, maxReplyBytes })
   const presence = new Presence({ channels, cluster, graceMs: options.presenceGraceMs })
+  stops.add(() => presence.stop())
   const authenticator = createAuthenticator({
     secrets,
     publicKey: options.jwtPublicKey,
@@ -116,11 +139,13 @@ export async function startInstance(
     nextAuth: options.nextAuth,
   })
   const signals = new Signals({ channels, cluster })
+  stops.add(() => signals.stop())
   const chat = new Chat(store, maxReplyBytes)
   const documents = new Documents(store)
   const members = new Members(store)
   const revocations = new Revocations(store, control)
   const policy = policyOf(options, logger)
+  stops.add(() => policy.stop?.())
   const access = withOwnChannel(withMembers(members, policy))
   const events = clientEvents(declared)
   const operations = new Operations(events, channels, logger)
@@ -150,6 +175,9 @@ export async function startInstance(
     serverId,
     count: () => ({ sessions: sessions.size, channels: channels.size }),
   })
+  stops.add(() => nodeCounts.stop())
+  stops.add(trimNowAndThen(store, logger))
+  await control.started
 
   const limits = { maxMessageBytes, maxChannels, maxCatchUp }
   const welcome = new Welcome({ channels, revocations, blocks, connectionCount, serverId, limits })
@@ -176,6 +204,7 @@ export async function startInstance(
     serve: (session, event, body, reply) => dispatch.serve(session, event, body, reply),
     close: (session, clean) => sessions.close(session, clean),
   })
+  stops.add(() => io.engine.close())
 
   const publish = createServicePublish(events, (publication) => channels.publish(publication))
   const app = createApp({
@@ -208,13 +237,6 @@ export async function startInstance(
   metrics.gauge('convene_channels', 'Channels with members on this instance', () => channels.size)
   metrics.gauge('convene_presence', 'People present on this instance, once for each channel', () => presence.size)
   metrics.gauge('convene_typing', 'Sessions that are typing on this instance', () => signals.typing)
-  let trimmed: Promise<unknown> = Promise.resolve()
-  function trim(): void {
-    trimmed = store.trim().catch((error: unknown) => logger.error({ err: error }, 'trimming failed'))
-  }
-  const trimming = setInterval(trim, TRIM_EVERY_MS).unref()
-  trim()
-  await control.started
 
   return {
     app,
@@ -225,19 +247,21 @@ export async function startInstance(
       admission.drain(1000)
       await drain(sessions, dispatch, Math.max(0, options.drainMs - DRAIN_RESERVE_MS))
     },
-    async stop() {
-      clearInterval(trimming)
-      scraped?.close()
-      io.engine.close()
-      presence.stop()
-      signals.stop()
-      nodeCounts.stop()
-      policy.stop?.()
-      await feeds.stop()
-      await joined.close()
-      await trimmed
-      await store.close().finally(() => metrics.stop())
-    },
+    stop: () => stops.stop(),
+  }
+}
+
+/** [SEQ6] Returns the stop, which waits for what is being done. */
+function trimNowAndThen(store: Store, logger: Logger): () => Promise<void> {
+  let trimmed: Promise<unknown> = Promise.resolve()
+  function trim(): void {
+    trimmed = store.trim().catch((error: unknown) => logger.error({ err: error }, 'trimming failed'))
+  }
+  const timer = setInterval(trim, TRIM_EVERY_MS).unref()
+  trim()
+  return async () => {
+    clearInterval(timer)
+    await trimmed
   }
 }
 

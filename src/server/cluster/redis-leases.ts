@@ -91,9 +91,12 @@ export class RedisLeases implements Leases {
   /** Another node says that it ends. Believed when its lease is gone: what was said can be said again by anybody. */
   async left(node: string): Promise<void> {
     const life = this.#life
-    if (!life || !this.#open || !this.#book.has(node)) return
+    if (!life || !this.#open) return
     const score = await life.ask(['ZSCORE', this.#keys.nodes, node])
-    if (score === null && this.#book.end(node)) this.#options.expired(node)
+    if (score !== null) return
+    // Also one whose beat was never seen: what it said of its people was heard.
+    this.#book.end(node)
+    this.#options.expired(node)
   }
 
   /** Takes everything back. Resolves when Redis has done it. @throws Error */

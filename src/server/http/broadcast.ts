@@ -2,12 +2,14 @@ import { z } from 'zod'
 import { channelAddress, isChannelAddress } from '../../protocol/channel.ts'
 import { factReply } from '../../protocol/envelope.ts'
 import { parseBody } from '../../protocol/errors.ts'
+import type { PresenceList } from '../../protocol/presence.ts'
 import type { Channels } from '../channels/channels.ts'
 import { PUBLISH_ERRORS, publishBody, type ServicePublish } from './publish.ts'
 import { OtherStatus, type Route, route } from './route.ts'
 
 export interface BroadcastOptions {
   readonly channels: Channels
+  readonly presence: { read(channel: string): Promise<PresenceList> }
   readonly publish: ServicePublish
 }
 
@@ -22,7 +24,7 @@ const project = z.object({ projectId: projectId.optional() })
 const fact = publishBody.extend({ type: z.string().describe('In either dialect: TASK_UPDATE is task:update') })
 
 /** `POST /broadcast`: one fact from an app's server to everybody in a project. */
-export function broadcastRoutes({ channels, publish }: BroadcastOptions): readonly Route[] {
+export function broadcastRoutes({ channels, presence, publish }: BroadcastOptions): readonly Route[] {
   return [
     route({
       method: 'post',
@@ -54,7 +56,8 @@ export function broadcastRoutes({ channels, publish }: BroadcastOptions): readon
           message: 'Broadcast sent',
           projectId: named.projectId ?? null,
           channel: address,
-          clientCount: channels.sessionsIn(address),
+          // Of all nodes; in a `user:` channel, which is followed and not joined, those of this one.
+          clientCount: Math.max((await presence.read(address)).connections, channels.sessionsIn(address)),
           epoch,
           seq,
           operationId,
