@@ -44,12 +44,14 @@ describe.each(TRANSPORTS)('channels over %s', (transport) => {
     const server = await startServer()
     const [ann, ben] = [await connect(server, 'ann', { transport }), await connect(server, 'ben', { transport })]
     await join(ann, 'project:p1')
-    server.server.io.to('project:p1').emit('from-the-app', { n: 1 })
-    expect(await expectEvent(ann, 'from-the-app')).toEqual({ n: 1 })
+    for (const [n, node] of server.nodes.entries()) {
+      node.server.io.to('project:p1').emit('from-the-app', { n })
+      expect(await expectEvent<{ n: number }>(ann, 'from-the-app', (body) => body.n === n)).toEqual({ n })
+    }
     await expectNothing(ben, 'from-the-app')
 
     await expectReply(ann, 'channel:leave', { channel: 'project:p1' })
-    server.server.io.to('project:p1').emit('from-the-app-again', {})
+    for (const node of server.nodes) node.server.io.to('project:p1').emit('from-the-app-again', {})
     await expectNothing(ann, 'from-the-app-again')
   })
 

@@ -14,8 +14,8 @@ import {
   join,
   TRANSPORTS,
 } from '../support/connect.ts'
+import { createDatabase } from '../support/database.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
-import { temporaryFolder } from '../support/story.ts'
 import { tokenFor } from '../support/token.ts'
 
 const channel = 'room:r1'
@@ -387,7 +387,7 @@ describe('chat', () => {
   })
 
   test('[SEQ2] messages, edits, deletes, and what was read are there after a restart', async () => {
-    const databaseUrl = `sqlite:${temporaryFolder()}/convene.db`
+    const { url: databaseUrl } = await createDatabase()
     const before = await startServer({ databaseUrl })
     const ann = await member(before, 'ann')
     const ben = await member(before, 'ben')
@@ -399,7 +399,7 @@ describe('chat', () => {
     await remove(ann, three)
     await expectReply(ben, 'message:read', { channel, seq: 1 })
     const stood = await list(ben)
-    await before.server.close()
+    await before.close()
 
     const server = await startServer({ databaseUrl })
     const again = await member(server, 'ann')

@@ -22,7 +22,7 @@ interface Refused {
 
 /** Connects, and expects to be refused. */
 async function refused(server: TestServer, options: ConnectOptions): Promise<Refused> {
-  const socket = clientOf(server.url, options)
+  const socket = clientOf(server, options)
   const error = await new Promise<Refused>((resolve, reject) => {
     socket.once('connect_error', (thrown) => resolve(thrown as unknown as Refused))
     socket.once('connected', () => reject(new Error('expected a refusal, but was connected')))
@@ -39,7 +39,7 @@ describe.each(TRANSPORTS)('connecting over %s', (transport) => {
     const ann = await connect(server, '-', { transport, token: tokenFor('ann') })
     expect(ann.connected.userId).toBe('ann')
     const extraHeaders = { authorization: `Bearer ${tokenFor('ben')}` }
-    const socket = clientOf(server.url, { transport, extraHeaders })
+    const socket = clientOf(server, { transport, extraHeaders })
     const connected = new Promise((resolve) => socket.once('connected', resolve))
     socket.connect()
     expect(await connected).toMatchObject({ userId: 'ben' })
@@ -59,7 +59,7 @@ describe.each(TRANSPORTS)('connecting over %s', (transport) => {
     const server = await startServer({ nextAuth: true, allowedOrigins: ['https://app.example.com'] })
     const cookie = `next-auth.session-token=${tokenFor('ann')}`
     const origin = 'https://app.example.com'
-    const socket = clientOf(server.url, { transport, extraHeaders: { cookie, origin } })
+    const socket = clientOf(server, { transport, extraHeaders: { cookie, origin } })
     const connected = new Promise((resolve) => socket.once('connected', resolve))
     socket.connect()
     expect(await connected).toMatchObject({ userId: 'ann' })
@@ -93,9 +93,10 @@ describe.each(TRANSPORTS)('connecting over %s', (transport) => {
 
   test('[CON2] too many connections from one address are told when to come back', async () => {
     const server = await startServer({ rateConnectionsPerMinute: 2 })
-    await connect(server, 'ann', { transport })
-    await connect(server, 'ben', { transport })
-    const { message, data } = await refused(server, { transport, token: tokenFor('cat') })
+    const from = { transport, localAddress: '127.0.0.1' }
+    await connect(server, 'ann', from)
+    await connect(server, 'ben', from)
+    const { message, data } = await refused(server, { ...from, token: tokenFor('cat') })
     expect(message).toBe('Too many connections')
     expect(data).toMatchObject({ code: 'rate_limited', retryable: true })
     expect(data.retryAfterMs).toBeGreaterThan(0)

@@ -18,11 +18,11 @@ import {
   type Reply,
   TRANSPORTS,
 } from '../support/connect.ts'
+import { createDatabase } from '../support/database.ts'
 import { DocumentHistory, type Meant } from '../support/document-history.ts'
 import { type Intent, request, type Step, story, WRITERS } from '../support/document-stories.ts'
 import { applyFact, type Held, held } from '../support/documents.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
-import { temporaryFolder } from '../support/story.ts'
 import { tokenFor } from '../support/token.ts'
 import { until } from '../support/until.ts'
 
@@ -283,7 +283,7 @@ test('[LIFE4] all documents of a channel fit into one list, whatever MAX_OUTBOUN
 })
 
 test('[SEQ2] documents and their versions outlast the server', async () => {
-  const databaseUrl = `sqlite:${temporaryFolder()}/convene.db`
+  const { url: databaseUrl } = await createDatabase()
   const first = await startServer({ databaseUrl })
   const ann = await member(first, 'ann')
   await update(ann, { a: 1, b: 1 })
@@ -291,7 +291,7 @@ test('[SEQ2] documents and their versions outlast the server', async () => {
   await update(ann, {}, undefined, 'gone')
   await expectReply(ann, 'widget:delete', { channel, payload: { widgetId: 'gone' } })
   const before = await list(ann)
-  await first.server.close()
+  await first.close()
   const second = await startServer({ databaseUrl })
   const again = await member(second, 'ann')
   expect(await list(again)).toEqual(before)
@@ -335,8 +335,8 @@ interface Sent {
 }
 
 test('[DOC1] [DOC3] [DOC4] writers at once end with the same documents, and nobody undoes unseen what another did', async () => {
-  const { url } = await startServer({ rateFactsPerSecond: 100_000 })
-  const clients = await Promise.all(Array.from({ length: WRITERS + 1 }, (_, i) => connect({ url }, `user${i}`)))
+  const server = await startServer({ rateFactsPerSecond: 100_000 })
+  const clients = await Promise.all(Array.from({ length: WRITERS + 1 }, (_, i) => connect(server, `user${i}`)))
   let [stories, conflicts] = [0, 0]
 
   async function play(steps: readonly Step[]): Promise<void> {

@@ -10,8 +10,8 @@ import {
   join,
   TRANSPORTS,
 } from '../support/connect.ts'
+import { createDatabase } from '../support/database.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
-import { temporaryFolder } from '../support/story.ts'
 import { tokenFor } from '../support/token.ts'
 
 const channel = 'project:p1'
@@ -106,11 +106,11 @@ describe.each(TRANSPORTS)('joining over %s', (transport) => {
   })
 
   test('[JOIN4] [SEQ6] what was trimmed is expired; whoever missed only what is still held is told all of it', async () => {
-    const databaseUrl = `sqlite:${temporaryFolder()}/convene.db`
+    const { url: databaseUrl } = await createDatabase()
     const options = { databaseUrl, eventsKept: 5, eventsKeptDays: 0 }
     const before = await startServer(options)
     await publish(before, 20)
-    await before.server.close()
+    await before.close()
     // It trims when it starts.
     const server = await startServer(options)
     const ann = await connect(server, 'ann', { transport })
@@ -188,7 +188,9 @@ describe.each(TRANSPORTS)('joining over %s', (transport) => {
     await expectEvent(ben, 'task:update')
     await expectNothing(ann, 'task:update')
     ben.socket.disconnect()
-    await expect.poll(async () => (await (await fetch(`${server.url}/health`)).json()).rooms).toBeLessThanOrEqual(1)
+    for (const { url } of server.nodes) {
+      await expect.poll(async () => (await (await fetch(`${url}/health`)).json()).rooms).toBeLessThanOrEqual(1)
+    }
   })
 
   test('[JOIN7] a session that loses its right gets channel:left, and nothing more', async () => {

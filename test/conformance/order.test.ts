@@ -1,9 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join as path } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Envelope } from '../../src/protocol/envelope.ts'
-import { cleanup } from '../support/cleanup.ts'
 import {
   type Client,
   connect,
@@ -14,6 +10,7 @@ import {
   join,
   TRANSPORTS,
 } from '../support/connect.ts'
+import { createDatabase } from '../support/database.ts'
 import { startServer } from '../support/start-server.ts'
 
 const channel = 'project:p1'
@@ -88,22 +85,21 @@ describe.each(TRANSPORTS)('order over %s', (transport) => {
   })
 
   test('[SEQ2] [SEQ5] the log survives a restart, in its epoch; a log that was wiped has another', async () => {
-    const folder = mkdtempSync(path(tmpdir(), 'convene-'))
-    cleanup(() => rmSync(folder, { recursive: true }))
-    const databaseUrl = `sqlite:${folder}/convene.db`
+    const database = await createDatabase()
+    const databaseUrl = database.url
     const first = await startServer({ databaseUrl })
     const ann = await connect(first, 'ann', { transport })
     const { epoch } = await join(ann, channel)
     await expectReply(ann, 'task:update', { channel, payload: { i: 1 } })
-    await first.server.close()
+    await first.close()
 
     const second = await startServer({ databaseUrl })
     const ben = await connect(second, 'ben', { transport })
     const back = await join(ben, channel, { since: { epoch, seq: 0 } })
     expect(back).toMatchObject({ epoch, head: 1, recovered: true, events: [{ seq: 1, payload: { i: 1 } }] })
-    await second.server.close()
+    await second.close()
 
-    rmSync(`${folder}/convene.db`)
+    await database.wipe()
     const third = await startServer({ databaseUrl })
     const cat = await connect(third, 'cat', { transport })
     const wiped = await join(cat, channel, { since: { epoch, seq: 1 } })
@@ -130,9 +126,7 @@ describe.each(TRANSPORTS)('order over %s', (transport) => {
   })
 
   test('[OP1] the same operationId is applied once, ever, and broadcast once: across reconnects and restarts', async () => {
-    const folder = mkdtempSync(path(tmpdir(), 'convene-'))
-    cleanup(() => rmSync(folder, { recursive: true }))
-    const databaseUrl = `sqlite:${folder}/convene.db`
+    const { url: databaseUrl } = await createDatabase()
     const fact = { channel, payload: { title: 'Ünïcode 😀', n: 1, deep: { a: [1, null] } }, operationId: 'op-1' }
     const first = await startServer({ databaseUrl })
     const [ann, ben] = [await connect(first, 'ann', { transport }), await connect(first, 'ben', { transport })]
@@ -149,7 +143,7 @@ describe.each(TRANSPORTS)('order over %s', (transport) => {
     await expectReply(ann, 'task:update', { channel, payload: { last: true } })
     await expectEvent(ben, 'task:update', ({ seq }) => seq === 2)
     expect(seqs(factsOf(ben, channel))).toEqual([1, 2])
-    await first.server.close()
+    await first.close()
 
     const second = await startServer({ databaseUrl })
     const later = await connect(second, 'ann', { transport })

@@ -127,6 +127,7 @@ describe.each(TRANSPORTS)('signals over %s', (transport) => {
     const server = await startServer()
     const { ann, tab, ben } = await people(server, transport)
     for (const session of [ann, tab]) await expectReply(session, 'typing', { channel, isTyping: true })
+    await until('both have been told of', () => bodiesOf(ben, 'typing').length === 2)
     ann.socket.disconnect()
     await expectEvent(tab, 'typing')
     await expectReply(tab, 'signal', { channel, name: 'after', payload: 0 })

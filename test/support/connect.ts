@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { Agent } from 'node:http'
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import type { Envelope } from '../../src/protocol/envelope.ts'
 import type { Connected, JoinReply } from '../../src/protocol/session.ts'
@@ -11,6 +13,8 @@ export const TRANSPORTS: readonly Transport[] = ['websocket', 'polling']
 export interface ConnectOptions extends Partial<ManagerOptions & SocketOptions> {
   readonly transport?: Transport
   readonly token?: string
+  /** The address to connect from; that of the next node in turn unless given. */
+  readonly localAddress?: string | undefined
 }
 
 /** One event as it came. */
@@ -24,7 +28,11 @@ export interface Client {
   readonly socket: Socket
   readonly received: Received[]
   readonly connected: Connected
+  readonly server: Reached
 }
+
+/** Where clients connect: a server of `startServer`, or an address alone. */
+export type Reached = Pick<TestServer, 'url'> & Partial<TestServer>
 
 export type Reply<T = Record<string, unknown>> = { ok: true } & T
 export interface Refusal {
@@ -39,34 +47,36 @@ export interface Refusal {
 }
 
 /** A stock `socket.io-client`, not connected yet; disconnected when the test ends. */
-export function clientOf(url: string, { transport, token, ...options }: ConnectOptions = {}): Socket {
+export function clientOf(server: string | Reached, options: ConnectOptions = {}): Socket {
+  const { url, nextAddress } = typeof server === 'string' ? ({ url: server } satisfies Reached as Reached) : server
+  const { transport, token, localAddress = nextAddress?.(), ...rest } = options
   const socket = io(url, {
     forceNew: true,
     autoConnect: false,
     reconnection: false,
     transports: [transport ?? 'websocket'],
     auth: token === undefined ? {} : { token },
-    ...options,
+    // Declared as text, and handed to Node's http all the same.
+    ...(localAddress !== undefined && { agent: new Agent({ localAddress }) as unknown as string }),
+    ...rest,
   })
   cleanup(() => socket.disconnect())
   return socket
 }
 
 /** Connects somebody and waits for the greeting. */
-export async function connect(
-  server: Pick<TestServer, 'url'> & Partial<TestServer>,
-  userId: string,
-  options: ConnectOptions = {},
-): Promise<Client> {
-  const socket = clientOf(server.url, { token: tokenFor(userId), ...options })
+export async function connect(server: Reached, userId: string, options: ConnectOptions = {}): Promise<Client> {
+  const socket = clientOf(server, { token: tokenFor(userId), ...options })
   const received: Received[] = []
-  socket.onAny((event: string, body: unknown) => received.push({ event, body }))
+  socket.onAny((event: string, body: unknown) => {
+    if (event !== MARK) received.push({ event, body })
+  })
   const connected = new Promise<Connected>((resolve, reject) => {
     socket.once('connected', resolve)
     socket.once('connect_error', reject)
   })
   socket.connect()
-  return { socket, received, connected: await connected }
+  return { socket, received, connected: await connected, server }
 }
 
 /** Asks, and gives back the reply whatever it says. */
@@ -139,10 +149,57 @@ export function factsOf(client: Client, channel: string): Envelope[] {
 
 /**
  * Expects that nothing of a kind came. Not by waiting: a round trip after which anything
- * sent before it must have arrived.
+ * sent before it must have arrived, from each node that could have sent it.
  */
 export async function expectNothing(client: Client, event: string): Promise<void> {
-  await expectReply(client, 'ping', {})
+  await settle(client)
   const came = client.received.filter((one) => one.event === event)
   if (came.length > 0) throw new Error(`expected no ${event}; came: ${JSON.stringify(came)}`)
+}
+
+// What is told by both ways between nodes, and is not counted as received.
+const MARK = 'test:mark'
+
+/** Waits until all has come that was sent to a client before, by whichever node. */
+export async function settle(client: Client): Promise<void> {
+  await settleNodes(client)
+  await expectReply(client, 'ping', {})
+}
+
+/**
+ * Has every node tell a client something by each of the ways between nodes, and waits until it has come: what a node sent
+ * before went the same ways. On its own channel, where no test looks.
+ */
+async function settleNodes({ socket, connected, server }: Client): Promise<void> {
+  const nodes = server.nodes ?? []
+  if (nodes.length < 2) return
+  const missing = new Map<string, string>()
+  const mark = (by: string) => {
+    const payload = { mark: randomUUID() as string }
+    missing.set(payload.mark, by)
+    return payload
+  }
+  const arrived = new Promise<void>((resolve, reject) => {
+    const wait = setTimeout(
+      () => reject(new Error(`between nodes was lost: ${[...missing.values()].join(', ')}`)),
+      20_000,
+    )
+    socket.on(MARK, function listen({ payload }: { payload: { mark: string } }) {
+      missing.delete(payload.mark)
+      if (missing.size > 0) return
+      socket.off(MARK, listen)
+      clearTimeout(wait)
+      resolve()
+    })
+  })
+  const own = `user:${connected.userId}`
+  const marks = nodes.map(({ server }) => {
+    const { serverId } = server.options
+    return { server, fact: mark(`a fact of ${serverId}`), emitted: mark(`what ${serverId} emits to a room`) }
+  })
+  for (const { server, fact, emitted } of marks) {
+    await server.publish(own, { type: MARK, payload: fact })
+    server.io.to(own).emit(MARK, { payload: emitted })
+  }
+  await arrived
 }

@@ -26,6 +26,8 @@ export interface ProcessServer {
 export interface ProcessPlace {
   /** Its working directory, with its database `convene.db`; starting again in the same one continues it. */
   readonly folder: string
+  /** Another build's command line than the one that is installed. */
+  readonly main?: string
 }
 
 /**
@@ -35,10 +37,10 @@ export interface ProcessPlace {
  */
 export async function startProcess(
   env: Readonly<Record<string, string>>,
-  { folder }: ProcessPlace,
+  { folder, main = MAIN }: ProcessPlace,
 ): Promise<ProcessServer> {
-  if (!existsSync(MAIN)) throw new Error(`${MAIN} is not there; build it with: npx tsc -b`)
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
+  if (!existsSync(main)) throw new Error(`${main} is not there; build it with: npx tsc -b`)
+  const child = spawn(process.execPath, [main, 'serve'], {
     cwd: folder,
     env: {
       PATH: process.env.PATH ?? '',

@@ -21,9 +21,12 @@ export class RawClient {
     })
   }
 
-  static async open(server: Pick<TestServer, 'port'>, headers: Record<string, string> = {}): Promise<RawClient> {
+  static async open(
+    server: Pick<TestServer, 'port'> & Partial<TestServer>,
+    headers: Record<string, string> = {},
+  ): Promise<RawClient> {
     const url = `ws://127.0.0.1:${server.port}/socket.io/?EIO=4&transport=websocket`
-    const socket = new WebSocket(url, { headers, perMessageDeflate: false })
+    const socket = new WebSocket(url, { headers, localAddress: server.nextAddress?.(), perMessageDeflate: false })
     cleanup(() => socket.terminate())
     const client = new RawClient(socket)
     await client.expect(/^0\{/)
