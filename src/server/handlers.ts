@@ -53,6 +53,8 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     const standing = session.standing(channel)
     const answer = await access.role(session.identity, channel)
     const role = session.standing(channel) === standing ? answer : (session.role(channel) ?? null)
+    // What was stored before they lost it is still theirs, and may have to come from another instance.
+    if (!role && session.role(channel)) await channels.upToNow(channel)
     if (!role && session.role(channel)) expel(session, channel, 'forbidden', options)
     requireRight(channel, role, 'read')
     return role

@@ -104,7 +104,7 @@ async function putTogether(
   stops.add(() => store.close())
   const others: ClusterListener = {
     received(message) {
-      if (message.kind === 'fact') feeds.heard(message.fact)
+      if (message.kind === 'fact') channels.heard(message.fact)
       else if (message.kind === 'personal')
         channels.tellPersonHere(message.channel, message.userId, message.event, message.body)
       else if (message.kind === 'presence') presence.receive(message)

@@ -55,6 +55,7 @@ export class Welcome {
       expiresAt: session.expiresAt,
       limits,
     } satisfies Connected)
+    session.watch()
     joined?.open()
   }
 }

@@ -64,11 +64,19 @@ export class Channel {
     return member
   }
 
-  /** Takes somebody out, and what is still on its way to them along with it. */
+  /** Takes somebody out. A member that was just joining again is still owed the facts of until now. */
   remove(sessionId: string, why?: ConveneError): void {
     const member = this.#members.get(sessionId)
-    if (member && why) member.left = why
+    if (!member) return
+    if (why) member.left = why
     this.#members.delete(sessionId)
+    if (member.flow.state === 'open' || member.position === undefined) return
+    const { held } = member.flow
+    member.flow = { state: 'open' }
+    this.#pass(
+      member,
+      held.filter((event) => event instanceof Delivery),
+    )
   }
 
   /**

@@ -202,6 +202,20 @@ export class Channels {
     this.#live.leaveIfEmpty(channel, live)
   }
 
+  /** Takes a fact that another instance has stored. */
+  heard(fact: Envelope): void {
+    this.#live.heard(fact)
+  }
+
+  /**
+   * Resolves when the members here have been told all that is stored by now.
+   * @throws ConveneError `unavailable`
+   */
+  async upToNow(channel: string): Promise<void> {
+    const live = this.#live.get(channel)
+    if (live) await live.feed.reach(await this.#options.store.head(channel))
+  }
+
   /**
    * A stretch of the log, for a member or, without one, for a server.
    * @throws ConveneError `unavailable`
@@ -230,7 +244,7 @@ export class Channels {
 
   /** @throws ConveneError when somebody is no member any more after all that is stored by now */
   async #expectStill(live: Live, channel: string, member: Member): Promise<void> {
-    await live.feed.reach(await this.#options.store.head(channel))
+    await this.upToNow(channel)
     if (live.channel.member(member.subscriber.id) !== member) throw member.left ?? gone()
   }
 

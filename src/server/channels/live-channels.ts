@@ -62,9 +62,19 @@ export class LiveChannels {
 
   /** Takes a fact that was stored here. */
   stored(fact: Envelope): void {
-    // A feed that starts behind it will not come to it.
-    if (!this.#live.get(fact.channel)?.feed.started) this.#react(fact)
+    this.#reactAhead(fact)
     this.#options.feeds.stored(fact)
+  }
+
+  /** Takes a fact that another instance has stored. */
+  heard(fact: Envelope): void {
+    this.#reactAhead(fact)
+    this.#options.feeds.heard(fact)
+  }
+
+  /** A feed that is not there, or starts behind it, will not come to it: somebody may still be waited for. */
+  #reactAhead(fact: Envelope): void {
+    if (!this.#live.get(fact.channel)?.feed.started) this.#react(fact)
   }
 
   /** The next fact of a channel's log. */

@@ -44,7 +44,7 @@ export class Session {
   /** What was said last of each channel it is joined to. */
   readonly #roles = new Map<string, { readonly role: Role }>()
   #verified: Verified
-  #stopWatch: () => void
+  #stopWatch = () => {}
   #ended = false
 
   constructor(connection: Connection, verified: Verified, limits: SessionLimits) {
@@ -56,7 +56,6 @@ export class Session {
     this.signalRate = new Rate(limits.signalsPerSecond)
     this.waiting = new Waiting(limits.maxChannels)
     this.#verified = verified
-    this.#stopWatch = watchExpiry(this)
   }
 
   get userId(): string {
@@ -118,11 +117,16 @@ export class Session {
     if (this.#roles.delete(channel)) this.connection.exited(channel)
   }
 
+  /** [LIFE1] Watches the end of its token from now on: it has been greeted, and what it is told it hears. */
+  watch(): void {
+    this.#stopWatch()
+    if (!this.#ended) this.#stopWatch = watchExpiry(this)
+  }
+
   /** Goes on under a newer token of the same person. */
   renew(verified: Verified): void {
     this.#verified = verified
-    this.#stopWatch()
-    this.#stopWatch = watchExpiry(this)
+    this.watch()
   }
 
   send(event: string, body: unknown): void {
