@@ -167,7 +167,14 @@ async function putTogether(
   })
   const connectionCount = new ConnectionCount({ ...options, cluster, here: (userId) => sessions.count(userId) })
   const blocks = new Blocks(store, control, (userId) => sessions.of(userId))
-  const people = new People({ sessions, revocations, blocks, presence, control })
+  const people = new People({
+    sessions,
+    revocations,
+    blocks,
+    presence,
+    control,
+    count: (userId) => connectionCount.count(userId),
+  })
   const membership = new Membership({ ...rooms, members, sessions })
 
   const nodeCounts = new NodeCounts({

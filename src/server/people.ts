@@ -12,9 +12,11 @@ export interface PeopleOptions {
   readonly blocks: Blocks
   readonly presence: Presence
   readonly control: Control
+  /** How many sessions somebody has on all instances. */
+  count(userId: string): Promise<number>
 }
 
-/** What an app's server may do about a person's sessions, on every instance. Each resolves to how many it ended on this one. */
+/** What an app's server may do about a person's sessions, on every instance. Each resolves to how many there were. */
 export class People {
   readonly #options: PeopleOptions
 
@@ -24,19 +26,19 @@ export class People {
 
   /** Closes somebody's connections; their clients come back by themselves. */
   async disconnect(userId: string): Promise<number> {
-    const { length } = this.#options.sessions.of(userId)
+    const count = await this.#options.count(userId)
     await this.#options.control.tell('user:disconnected', { userId })
-    return length
+    return count
   }
 
   /** [LIFE2] Ends somebody's sessions, and refuses the tokens that they have. `until` in ms since 1970: any token till then. */
   async revokeUser(userId: string, until: number | undefined): Promise<number> {
-    const { length } = this.#options.sessions.of(userId)
+    const count = await this.#options.count(userId)
     await this.#options.revocations.revokeUser(userId, until)
-    return length
+    return count
   }
 
-  /** [LIFE2] Ends the sessions of one token, named by its claim `jti`, and refuses it from now on. */
+  /** [LIFE2] Ends the sessions of one token, named by its claim `jti`, and refuses it from now on. Counted are those here. */
   async revokeToken(jti: string): Promise<number> {
     const { length } = this.#under(jti)
     await this.#options.revocations.revokeToken(jti)

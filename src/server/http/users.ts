@@ -34,7 +34,7 @@ function tooEarly(until: number): string {
   return `expected ms since 1970, later than now${seconds ? '; this looks like seconds' : ''}`
 }
 
-const ended = z.object({ sessions: z.int().describe('How many were ended here.') })
+const ended = z.object({ sessions: z.int().describe('How many were ended; of a token, on the node that was asked.') })
 
 /** `/api/v1/users/:id/…` and `/api/v1/tokens/revoke`: blocks [MSG1], and the end of sessions [LIFE2]. */
 export function userRoutes({ blocks, people }: UsersOptions): readonly Route[] {
