@@ -25,8 +25,11 @@ async function serve(): Promise<void> {
   const server = createServer(options)
   const journal = createJournal(options.nodeEnv === 'production')
   const stop = stopper(() => server.close(), options.drainMs, journal)
-  process.on('SIGTERM', () => stop(0))
-  process.on('SIGINT', () => stop(0))
+  let serving = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    // Before it serves anybody there is nothing to end in good order; it may be waiting for its store.
+    process.on(signal, () => (serving ? stop(0) : process.exit(0)))
+  }
   // One request's mistake is not everybody's end; what nobody caught may have left anything half done.
   process.on('unhandledRejection', (reason) => journal.failure('a promise was rejected and nobody listened', reason))
   process.on('uncaughtException', (error) => {
@@ -37,6 +40,7 @@ async function serve(): Promise<void> {
     await server.close().catch(() => undefined)
     throw new Refusal(1, whyNot(error, options))
   })
+  serving = true
   if (options.nodeEnv === 'production') journal.note('listening', { url, port, pid: process.pid })
   else console.log(banner(options, url, port))
   // For PM2, which waits for it before it stops the next process.

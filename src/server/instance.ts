@@ -6,7 +6,7 @@ import { clientEvents, type DeclaredFact } from '../protocol/client-events.ts'
 import type { Envelope } from '../protocol/envelope.ts'
 import { MAX_REPLY_BYTES } from '../protocol/limits.ts'
 import { Blocks } from './access/blocks.ts'
-import { Members, memberRules, withMembers } from './access/members.ts'
+import { Members, memberKey, memberRules, withMembers } from './access/members.ts'
 import { withOwnChannel } from './access/policy.ts'
 import { Revocations } from './access/revocations.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
@@ -123,11 +123,30 @@ async function putTogether(
   const { cluster } = joined
   const feeds = new Feeds({ store, cluster, headCheckMs: options.headCheckMs, logger, metrics })
   stops.add(() => feeds.stop())
-  const control = new Control({ store, feeds, reactions: () => people.reactions, logger })
+  const control = new Control({
+    store,
+    feeds,
+    logger,
+    reactions: () => people.reactions,
+    renewed() {
+      for (const session of sessions) session.reset()
+    },
+  })
   const rules = { ...memberRules, ...chatRules, ...createDocumentRules({ maxBytes: maxReplyBytes }) }
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
-  const channels = new Channels({ store, cluster, feeds, rules, reactions, logger, metrics, maxCatchUp, maxReplyBytes })
+  const channels = new Channels({
+    store,
+    cluster,
+    feeds,
+    rules,
+    reactions,
+    standsBy: memberKey,
+    logger,
+    metrics,
+    maxCatchUp,
+    maxReplyBytes,
+  })
   const presence = new Presence({ channels, cluster, graceMs: options.presenceGraceMs })
   stops.add(() => presence.stop())
   const authenticator = createAuthenticator({
@@ -258,17 +277,19 @@ async function putTogether(
   }
 }
 
-/** [SEQ6] Returns the stop, which waits for what is being done. */
-function trimNowAndThen(store: Store, logger: Logger): () => Promise<void> {
-  let trimmed: Promise<unknown> = Promise.resolve()
+/** [SEQ6] Returns the stop. What is being trimmed then need not be finished. */
+function trimNowAndThen(store: Store, logger: Logger): () => void {
+  let stopped = false
   function trim(): void {
-    trimmed = store.trim().catch((error: unknown) => logger.error({ err: error }, 'trimming failed'))
+    store.trim().catch((error: unknown) => {
+      if (!stopped) logger.error({ err: error }, 'trimming failed')
+    })
   }
   const timer = setInterval(trim, TRIM_EVERY_MS).unref()
   trim()
-  return async () => {
+  return () => {
+    stopped = true
     clearInterval(timer)
-    await trimmed
   }
 }
 

@@ -1,6 +1,6 @@
 import { ConveneError } from '../protocol/errors.ts'
 import type { Blocks } from './access/blocks.ts'
-import type { Revocations } from './access/revocations.ts'
+import { isRevoked, type Revocations } from './access/revocations.ts'
 import type { Control, ControlReactions } from './channels/control.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Session } from './session/session.ts'
@@ -50,9 +50,13 @@ export class People {
     'user:disconnected': ({ userId }) => {
       for (const session of this.#options.sessions.of(String(userId))) session.reset()
     },
-    'user:revoked': ({ userId }) => {
-      this.#end(this.#options.sessions.of(String(userId)))
-      this.#options.presence.forgetEverywhere(String(userId))
+    'user:revoked': ({ userId, ...revocation }) => {
+      const { sessions, presence } = this.#options
+      // Heard of late, somebody may have signed in again.
+      const theirs = sessions.of(String(userId))
+      const revoked = theirs.filter(({ identity }) => isRevoked(revocation, identity.claims.iat))
+      this.#end(revoked)
+      if (revoked.length === theirs.length) presence.forgetEverywhere(String(userId))
     },
     'token:revoked': ({ jti }) => this.#end(this.#under(String(jti))),
     'user:blocked': ({ userId }) => void this.#options.blocks.changed(String(userId)),

@@ -94,6 +94,7 @@ export function createServer(given: ServerOptions = {}): ConveneServer {
     async listen() {
       own = createHttpServer(RECEIVED_WITHIN, handler)
       await attach(own)
+      if (closing !== undefined) throw new ConveneError('unavailable', 'The server was closed while it started')
       refuseStrayUpgrades(own, ['/socket.io/'])
       own.on('connection', (socket: Socket) => {
         sockets.add(socket)

@@ -1,6 +1,7 @@
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Envelope, FactReply } from '../../src/protocol/envelope.ts'
+import { memberKey } from '../../src/server/access/members.ts'
 import { Channels } from '../../src/server/channels/channels.ts'
 import type { Outgoing, Subscriber } from '../../src/server/channels/delivery.ts'
 import { openSqliteStore } from '../../src/server/store/sqlite.ts'
@@ -58,7 +59,7 @@ function answering(store: Store, late: () => Promise<unknown>): Store {
 
 function channelsOver(store: Store): Channels {
   const limits = { maxCatchUp: 1000, maxReplyBytes: 2 ** 20 }
-  return new Channels({ ...oneInstance(store), rules: {}, reactions: {}, ...limits })
+  return new Channels({ ...oneInstance(store), standsBy: memberKey, rules: {}, reactions: {}, ...limits })
 }
 
 /** What a session saw, as it came. `own`: the reply to a fact that it published itself, and that was new. */

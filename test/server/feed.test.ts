@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Envelope } from '../../src/protocol/envelope.ts'
 import { Feed } from '../../src/server/channels/feed.ts'
 import { openSqliteStore } from '../../src/server/store/sqlite.ts'
+import type { Store } from '../../src/server/store/store.ts'
 import { cleanup } from '../support/cleanup.ts'
 
 const channel = 'project:p1'
@@ -125,9 +126,9 @@ describe('[SEQ4] the feed', () => {
   test('that is told a farther head reads what is missing; of one that it has passed meanwhile it does nothing', async () => {
     const { feed, passed, until, renewals, epoch } = await feedOver(8)
     feed.start({ epoch, head: 2 })
-    feed.compare({ epoch, head: 8 }, 2)
+    feed.compare({ epoch, head: 8 }, { epoch, position: 2 })
     await until(6)
-    feed.compare({ epoch, head: 5 }, 5)
+    feed.compare({ epoch, head: 5 }, { epoch, position: 5 })
     expect(passed).toEqual(upTo(8).slice(2))
     expect(renewals).toEqual([])
   })
@@ -139,7 +140,7 @@ describe('[SEQ4] the feed', () => {
   ])('starts over at %s, and says so', async (_what, log, position) => {
     const { feed, passed, renewals, epoch } = await feedOver(3)
     feed.start({ epoch, head: 3 })
-    feed.compare(log && { epoch, ...log }, 3)
+    feed.compare(log && { epoch, ...log }, { epoch, position: 3 })
     expect(renewals).toEqual([position])
     expect(feed.position).toBe(position)
     expect(passed).toEqual([])
@@ -151,7 +152,7 @@ describe('[SEQ4] the feed', () => {
     feed.offer(fact(3))
     while (feed.position !== 3) await new Promise((resolve) => setTimeout(resolve, 5))
     await store.append({ channel, type: 'a:b', operationId: 'op-new', user: null, payload: {} })
-    feed.compare({ epoch, head: 4 }, 3)
+    feed.compare({ epoch, head: 4 }, { epoch, position: 3 })
     await until(1)
     expect(passed).toEqual([4])
   })
@@ -159,11 +160,46 @@ describe('[SEQ4] the feed', () => {
   test('begins with a log that nobody had begun', async () => {
     const { feed, passed, fact, renewals, epoch } = await feedOver(2)
     feed.start(undefined)
-    feed.compare(undefined, 0)
+    feed.compare(undefined, { epoch: undefined, position: 0 })
     feed.offer(fact(1))
-    feed.compare({ epoch, head: 2 }, 0)
+    feed.compare({ epoch, head: 2 }, { epoch, position: 0 })
     feed.offer(fact(2))
     expect(passed).toEqual([1, 2])
     expect(renewals).toEqual([])
+  })
+
+  test('[SEQ5] does not take what the store said of the log before this one', async () => {
+    const { feed, passed, fact, renewals, epoch } = await feedOver(2)
+    feed.start(undefined)
+    const asked = feed.place
+    feed.offer(fact(1))
+    // Asked before somebody began the log, answered after.
+    feed.compare(undefined, asked)
+    feed.offer(fact(2))
+    expect(passed).toEqual([1, 2])
+    expect(renewals).toEqual([])
+    expect(feed.place).toEqual({ epoch, position: 2 })
+  })
+
+  test('does not skip a fact that is stored between its two questions', async () => {
+    const { store, fact, epoch } = await feedOver(10)
+    const passed: number[] = []
+    // The tenth is stored when the ninth was looked for in vain.
+    let stored = 8
+    const growing = {
+      async heads() {
+        stored = 9
+        return new Map([[channel, { epoch, head: stored }]])
+      },
+      async read(address: string, { after, before, limit }: Parameters<Store['read']>[1]) {
+        return store.read(address, { after, before: Math.min(before ?? Infinity, stored + 1), limit })
+      },
+    }
+    const feed = new Feed(growing, channel, { next: ({ seq }) => void passed.push(seq), renewed() {}, failed() {} })
+    cleanup(() => feed.stop())
+    feed.start({ epoch, head: 8 })
+    feed.offer(fact(10))
+    while (feed.position < 9) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(passed).toContain(9)
   })
 })

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { memberKey } from '../../src/server/access/members.ts'
 import { Channels } from '../../src/server/channels/channels.ts'
 import type { Outgoing, Subscriber } from '../../src/server/channels/delivery.ts'
 import { openSqliteStore } from '../../src/server/store/sqlite.ts'
@@ -20,7 +21,7 @@ async function openStore(): Promise<Store> {
 async function joiner(hides: () => boolean) {
   const limits = { maxCatchUp: 1000, maxReplyBytes: 2 ** 20 }
   const store = await openStore()
-  const channels = new Channels({ ...oneInstance(store), rules: {}, reactions: {}, ...limits })
+  const channels = new Channels({ ...oneInstance(store), standsBy: memberKey, rules: {}, reactions: {}, ...limits })
   const told: string[] = []
   const ben: Subscriber = {
     id: 's1',

@@ -2,14 +2,15 @@ import { Emitter } from '@socket.io/redis-emitter'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Envelope } from '../../src/protocol/envelope.ts'
-import type { ServerOptions } from '../../src/server/server.ts'
+import { createServer, type ServerOptions } from '../../src/server/server.ts'
 import { KEY } from '../support/api.ts'
 import { cleanup } from '../support/cleanup.ts'
-import { type Client, connect, expectEvent, expectReply, factsOf, join } from '../support/connect.ts'
+import { ask, type Client, connect, expectEvent, expectReply, factsOf, join } from '../support/connect.ts'
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts'
 import { type RedisServer, startRedis } from '../support/redis-server.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'
 import { SECRET } from '../support/start-server.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { tokenFor } from '../support/token.ts'
 import { until } from '../support/until.ts'
 
@@ -162,6 +163,96 @@ test('[CH2] what an embedding app or the emitter emits to a room reaches its mem
     expect(await expectEvent(client, 'from:emitter')).toEqual({ n: 2 })
   }
   expect(stranger.received.filter(({ event }) => event.startsWith('from:'))).toEqual([])
+})
+
+test('[LIFE2] [SEQ5] a revocation told while the log that tells of it became another one takes effect all the same', async () => {
+  const { nodes, database } = await startNodes(2, { headCheckMs: 1000 })
+  await call(nodes[0], 'POST', '/api/v1/users/zoe/revoke', {})
+  const clients = [await connect(nodes[0], 'ann'), await connect(nodes[1], 'ann')]
+  const over = clients.map(ended)
+  await postgres.query(`update channels set epoch = 'restored'`, database)
+  expect((await call(nodes[0], 'POST', '/api/v1/users/ann/revoke', {})).status).toBe(200)
+  await Promise.all(over)
+})
+
+test('[FACT2] somebody publishes on while other nodes change other members', async () => {
+  const { nodes } = await startNodes(3, { rateFactsPerSecond: 100_000 })
+  const ann = await connect(nodes[0], 'ann')
+  await join(ann, channel)
+  let stopped = false
+  let changed = 0
+  const imports = [1, 2].flatMap((node) =>
+    Array.from({ length: 5 }, async (_, lane) => {
+      for (let i = 0; !stopped; i++, changed++) {
+        const path = `/api/v1/channels/${channel}/members/u${node}-${lane}-${i}`
+        await call(nodes[node] as TestNode, 'PUT', path, { role: 'editor' })
+      }
+    }),
+  )
+  await until('members are being changed', () => changed > 20)
+  for (let n = 0; n < 30; n++) await expectReply(ann, 'task:update', { channel, payload: { n } })
+  // The store was asked again for no more than a few of them: it does not wait for the others to be done.
+  expect(changed).toBeLessThan(30 * 40)
+  stopped = true
+  await Promise.all(imports)
+})
+
+test('[SEQ3] a fact whose first answer was lost is not delivered to its author beside the second', async () => {
+  const proxy = await startTcpProxy({ to: postgres.port })
+  const database = new URL(await postgres.createDatabase())
+  database.port = String(proxy.port)
+  const node = await startNode({ port: 0, jwtSecrets: [SECRET], databaseUrl: database.href, logLevel: 'silent' })
+  const ann = await connect(node, 'ann')
+  const echo = await connect(node, 'ben')
+  for (const client of [ann, echo]) await join(client, channel)
+  await expectReply(ann, 'task:update', { channel, payload: {} })
+  const body = { channel, operationId: 'op-1', payload: { once: true } }
+  proxy.delay(60)
+  const first = ask(ann, 'task:update', body)
+  const isStored = `select 1 from events where operation_id = 'op-1'`
+  await until('it is stored', async () => (await postgres.query(isStored, database.pathname.slice(1))).length > 0)
+  proxy.reset()
+  proxy.delay(0)
+  expect(await first).toMatchObject({ ok: false, error: { code: 'unavailable' } })
+  expect(await expectReply(ann, 'task:update', body)).toMatchObject({ duplicate: true })
+  await expectEvent(echo, 'task:update', ({ operationId }) => operationId === 'op-1')
+  await expectReply(ann, 'ping', {})
+  expect(factsOf(ann, channel)).toEqual([])
+})
+
+test('a server that is closed while it starts does not start', async () => {
+  const databaseUrl = await postgres.createDatabase()
+  const server = createServer({ port: 0, jwtSecrets: [SECRET], databaseUrl, logLevel: 'silent' })
+  const listening = expect(server.listen()).rejects.toMatchObject({ code: 'unavailable' })
+  await server.close()
+  await listening
+})
+
+test('a start that fails leaves nothing behind', async () => {
+  const url = await postgres.createDatabase()
+  const database = new URL(url).pathname.slice(1)
+  const redis = await startRedis()
+  await startNode({ port: 0, jwtSecrets: [SECRET], databaseUrl: url, logLevel: 'silent' }).then(({ server }) =>
+    server.close(),
+  )
+  await postgres.query(
+    `create role lesser login; grant all on all tables in schema public to lesser; revoke select on channels from lesser`,
+    database,
+  )
+  const lesser = new URL(url)
+  lesser.username = 'lesser'
+  const given = {
+    port: 0,
+    jwtSecrets: [SECRET],
+    databaseUrl: lesser.href,
+    redisUrl: redis.url,
+    logLevel: 'silent' as const,
+  }
+  await expect(createServer(given).listen()).rejects.toThrow()
+  const connections = `select count(*) from pg_stat_activity where application_name = 'convene' and datname = '${database}'`
+  await until('Postgres has nobody connected', async () => (await postgres.query(connections))[0]?.count === '0')
+  await until('Redis has nobody connected', async () => (await redis.cli('CLIENT', 'LIST')).split('\n').length === 1)
+  expect(await redis.cli('KEYS', '*')).toBe('')
 })
 
 test('nodes tell each other how much they serve', async () => {

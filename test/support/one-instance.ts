@@ -12,9 +12,9 @@ export function oneInstance(store: Store, reactions: () => ControlReactions = ()
   const metrics = createMetrics('test')
   const cluster = createAlone()
   const feeds = new Feeds({ store, cluster, headCheckMs: 2000, logger, metrics })
-  const control = new Control({ store, feeds, reactions, logger })
+  const control = new Control({ store, feeds, reactions, renewed() {}, logger })
   cleanup(async () => {
-    await feeds.stop()
+    feeds.stop()
     metrics.stop()
   })
   return { store, cluster, feeds, control, logger, metrics }

@@ -29,7 +29,7 @@ export class Members {
     channel: string,
     userId: string,
   ): Promise<{ readonly member: Member | undefined; readonly since: number }> {
-    const record = await this.#store.record(keyOf(channel, userId))
+    const record = await this.#store.record(memberKey(channel, userId))
     return { member: memberIn(record), since: record?.seq ?? 0 }
   }
 }
@@ -79,7 +79,7 @@ function change(
     throw new ConveneError('invalid', `channel: ${channel} belongs to one person and has no members`)
   }
   const { userId, role } = payload as { userId: string; role?: MemberRole }
-  const key = keyOf(channel, userId)
+  const key = memberKey(channel, userId)
   return {
     reads: [key],
     decide(read, { seq }) {
@@ -101,7 +101,7 @@ function mustBeMember(before: Member | undefined, userId: string): void {
   if (!before) throw new ConveneError('not_found', `${userId} is not in the members of this channel`)
 }
 
-function keyOf(channel: string, userId: string): RecordKey {
+export function memberKey(channel: string, userId: string): RecordKey {
   return { scope: channel, kind: KIND, id: userId }
 }
 

@@ -20,7 +20,7 @@ export class Revocations {
   async check({ id, claims }: Identity): Promise<void> {
     const token = typeof claims.jti === 'string' ? this.#store.record(keyOf('token', claims.jti)) : undefined
     const [ofUser, ofToken] = await Promise.all([this.#store.record(keyOf('user', id)), token])
-    if (ofToken || (ofUser && isRevoked(ofUser, claims.iat))) {
+    if (ofToken || (ofUser && isRevoked(ofUser.data, claims.iat))) {
       throw new ConveneError('revoked', 'This token was revoked; sign in again')
     }
   }
@@ -30,8 +30,8 @@ export class Revocations {
    * @param until ms since 1970
    */
   async revokeUser(userId: string, until: number | undefined): Promise<void> {
-    const record = recordOf(keyOf('user', userId), { at: Date.now(), ...(until !== undefined && { until }) })
-    await this.#control.tell('user:revoked', { userId }, [record])
+    const revocation = { at: Date.now(), ...(until !== undefined && { until }) }
+    await this.#control.tell('user:revoked', { userId, ...revocation }, [recordOf(keyOf('user', userId), revocation)])
   }
 
   /** Revokes one token by its claim `jti`, and tells every instance. */
@@ -44,8 +44,9 @@ function recordOf(key: RecordKey, data: Record<string, number>): KeptRecord {
   return { ...key, seq: 0, owner: null, deleted: false, data }
 }
 
-function isRevoked({ data }: KeptRecord, issuedAt: unknown): boolean {
-  const { at, until } = data as { at: number; until?: number }
+/** Whether a revocation, as it is kept and told, counts for a token of the user that was issued then. */
+export function isRevoked(revocation: Readonly<Record<string, unknown>>, issuedAt: unknown): boolean {
+  const { at, until } = revocation as { at: number; until?: number }
   if (until !== undefined && Date.now() < until) return true
   // iat counts whole seconds, so one of the very second may have been issued before; without one it may always have been.
   return typeof issuedAt !== 'number' || Math.floor(issuedAt) <= Math.floor(at / 1000)

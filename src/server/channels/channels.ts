@@ -3,6 +3,7 @@ import type { Envelope, FactReply, LogEntry } from '../../protocol/envelope.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { HistoryBody, HistoryReply, JoinBody } from '../../protocol/session.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import type { RecordKey } from '../store/record.ts'
 import { StandingChanged, type Store, type Stored } from '../store/store.ts'
 import { type CatchUp, catchUp, historyOf, type ReplyLimits } from './catch-up.ts'
 import type { Member } from './channel.ts'
@@ -35,6 +36,8 @@ export interface ChannelsOptions extends ReplyLimits, LiveChannelsOptions {
   readonly cluster: Cluster
   /** What else becomes of facts of a type. */
   readonly rules: Readonly<Record<string, FactRule>>
+  /** The record that says what somebody may do in a channel. */
+  readonly standsBy: (channel: string, userId: string) => RecordKey
 }
 
 /** Every channel with members on this instance, and the one way in for facts. */
@@ -80,7 +83,8 @@ export class Channels {
       const { duplicate, epoch, seq, timestamp, payload, bytes, result } = stored
       const reply = { epoch, seq, operationId, timestamp, ...result }
       if (duplicate) {
-        if (isOrigin) live?.channel.forget(operationId)
+        // One whose first answer was lost may still be to come.
+        if (isOrigin && seq <= (live?.feed.position ?? 0)) live?.channel.forget(operationId)
         return { ...reply, duplicate: true }
       }
       this.#options.metrics.facts.inc()
@@ -118,7 +122,8 @@ export class Channels {
     for (;;) {
       const rules = Object.hasOwn(this.#options.rules, type) ? this.#options.rules[type] : undefined
       const rule = rules?.({ ...publication, role })
-      const draft = { channel, type, operationId, user, payload, timestamp, baseVersion, rule, standing }
+      const stands = user && standing !== undefined ? this.#options.standsBy(channel, user.id) : undefined
+      const draft = { channel, type, operationId, user, payload, timestamp, baseVersion, rule, standing, stands }
       try {
         return await this.#options.store.append(draft)
       } catch (error) {

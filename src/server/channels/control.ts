@@ -15,6 +15,8 @@ export interface ControlOptions {
   readonly store: Store
   readonly feeds: Feeds
   readonly reactions: () => ControlReactions
+  /** What was told may have been missed: whoever is here has to be looked at anew. */
+  renewed(): void
   readonly logger: Logger
 }
 
@@ -30,8 +32,8 @@ export class Control {
     this.#options = options
     this.#followed = options.feeds.follow(ADDRESS, {
       next: (fact) => this.#react(fact),
-      // What happened in between is in the records, for whoever comes from now on.
-      renewed() {},
+      // What happened in between is in the records, which are read of whoever comes: so all have to come again.
+      renewed: () => options.renewed(),
     })
   }
 

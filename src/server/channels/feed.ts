@@ -18,6 +18,12 @@ export interface FeedListener {
   failed(error: unknown): void
 }
 
+/** Where a feed is. */
+export interface FeedPlace {
+  readonly epoch: string | undefined
+  readonly position: number
+}
+
 /**
  * The facts of one channel in the order of their seq, each once: those that come early wait,
  * repeats are dropped, and a hole that stays is filled from the store.
@@ -51,6 +57,10 @@ export class Feed {
     return this.#position ?? 0
   }
 
+  get place(): FeedPlace {
+    return { epoch: this.#epoch, position: this.position }
+  }
+
   /** Delivers everything after the head, what came meanwhile included. No head: nobody has begun the log yet. */
   start(log: LogHead | undefined): void {
     this.#epoch = log?.epoch
@@ -79,10 +89,11 @@ export class Feed {
 
   /**
    * Compares with what the store said of the log.
-   * @param position where this feed was when the store was asked
+   * @param asked where this feed was when the store was asked; of a feed that has another epoch by now it says nothing
    */
-  compare(log: LogHead | undefined, position: number): void {
-    if (this.#position === undefined) return
+  compare(log: LogHead | undefined, asked: FeedPlace): void {
+    const { position } = asked
+    if (this.#position === undefined || this.#epoch !== asked.epoch) return
     const isSame = this.#epoch === undefined || this.#epoch === log?.epoch
     if (!isSame || (log?.head ?? 0) < position) {
       this.#restart(log)
@@ -166,9 +177,9 @@ export class Feed {
 
   /** Compares with the store's log as it is now. */
   async #ask(): Promise<LogHead | undefined> {
-    const { position } = this
+    const { place } = this
     const log = (await this.#store.heads([this.#channel])).get(this.#channel)
-    this.compare(log, position)
+    this.compare(log, place)
     return log
   }
 
@@ -192,7 +203,12 @@ export class Feed {
     const head = log?.head ?? 0
     for (const held of doubtful) if (held > head) this.#held.delete(held)
     if (this.#known === known) this.#known = head
-    if (facts.length === 0 && from < head) this.#position = Math.min(seq, head)
+    if (facts.length === 0 && from < head) {
+      // Between the two questions one may have been stored: then it is there now.
+      const now = await this.#store.read(this.#channel, { after: from, before: head + 1, limit: 1 })
+      if (this.#position !== from) return
+      if (now.length === 0) this.#position = Math.min(seq, head)
+    }
     this.#drain()
   }
 }

@@ -5,6 +5,8 @@ import type { Metrics } from '../observe/metrics.ts'
 import type { Store } from '../store/store.ts'
 import { Feed, type FeedListener } from './feed.ts'
 
+const WITHOUT_BUS_MS = 4000
+
 /** A log that is followed here. */
 export interface Followed {
   readonly feed: Feed
@@ -27,6 +29,7 @@ export class Feeds {
   readonly #feeds = new Map<string, Feed>()
   #timer: NodeJS.Timeout | undefined
   #checking: Promise<void> = Promise.resolve()
+  #next: Promise<void> | undefined
   #stopped = false
 
   constructor(options: FeedsOptions) {
@@ -53,6 +56,8 @@ export class Feeds {
       .then((heads) => {
         if (this.#feeds.get(address) === feed) feed.start(heads.get(address))
       })
+    // Whoever waits for it has its failure; nobody may have come to that.
+    started.catch(() => {})
     return { feed, started }
   }
 
@@ -74,28 +79,32 @@ export class Feeds {
     this.#feeds.get(fact.channel)?.offer(fact)
   }
 
-  /** Compares with the store how far each log has come: now or, when that is just being done, right after. */
+  /** Compares with the store how far each log has come: now or, when that is just being done, once right after. */
   check(): Promise<void> {
-    this.#checking = this.#checking.then(() => this.#compare())
-    return this.#checking
+    this.#next ??= this.#checking.then(() => {
+      this.#next = undefined
+      this.#checking = this.#compare()
+      return this.#checking
+    })
+    return this.#next
   }
 
-  async stop(): Promise<void> {
+  stop(): void {
     this.#stopped = true
     clearTimeout(this.#timer)
     for (const feed of this.#feeds.values()) feed.stop()
     this.#feeds.clear()
-    await this.#checking
   }
 
   async #compare(): Promise<void> {
     const { store, logger, metrics } = this.#options
-    const followed = Array.from(this.#feeds, ([address, feed]) => ({ address, feed, position: feed.position }))
+    const followed = Array.from(this.#feeds, ([address, feed]) => ({ address, feed, place: feed.place }))
     if (this.#stopped || followed.length === 0) return
     try {
       const heads = await store.heads(followed.map(({ address }) => address))
-      for (const { address, feed, position } of followed) feed.compare(heads.get(address), position)
+      for (const { address, feed, place } of followed) feed.compare(heads.get(address), place)
     } catch (error) {
+      if (this.#stopped) return
       metrics.failedHeadChecks.inc()
       logger.warn({ err: error }, 'the heads of the logs could not be compared; they will be')
     }
@@ -104,7 +113,9 @@ export class Feeds {
   /** Often enough that finding, reading and delivering take no longer than promised; while the bus is away, more often. */
   #checkLater(): void {
     const { headCheckMs, cluster } = this.#options
-    const inMs = cluster.health === 'degraded' ? headCheckMs / 4 : (headCheckMs * 3) / 4
+    const oftenMs = cluster.health === 'degraded' ? headCheckMs / 4 : (headCheckMs * 3) / 4
+    // Without the bus this is also how a revocation is found, within 5 s [LIFE2].
+    const inMs = cluster.health === 'ok' ? oftenMs : Math.min(oftenMs, WITHOUT_BUS_MS)
     this.#timer = setTimeout(async () => {
       await this.check()
       if (!this.#stopped) this.#checkLater()

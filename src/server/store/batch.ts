@@ -56,9 +56,19 @@ export function draftsOf(batch: readonly Work[]): FactDraft[] {
   return batch.flatMap((work) => ('draft' in work ? [work.draft] : []))
 }
 
-/** The records that a batch decides by. */
-export function readsOf(batch: readonly Work[]): RecordKey[] {
-  return batch.flatMap((work) => ('draft' in work ? (work.draft.rule?.reads ?? []) : work.change.reads))
+/** The records that changes decide by. */
+export function readsOfChanges(batch: readonly Work[]): RecordKey[] {
+  return batch.flatMap((work) => ('change' in work ? work.change.reads : []))
+}
+
+/** The records that a batch decides by. As whom an author stands is read only where it may have changed. */
+export function readsOf(batch: readonly Work[], logs: ReadonlyMap<string, Log>): RecordKey[] {
+  return batch.flatMap((work) => {
+    if ('change' in work) return work.change.reads
+    const { channel, rule, stands, standing } = work.draft
+    const mayHaveChanged = standing !== undefined && standing < (logs.get(channel) as Log).standing
+    return [...(rule?.reads ?? []), ...(stands && mayHaveChanged ? [stands] : [])]
+  })
 }
 
 export function operationKey(channelId: number, operationId: string): string {
@@ -78,7 +88,8 @@ export function decideBatch(batch: readonly Work[], { logs, kept, pending }: Bat
     const key = operationKey(log.id, draft.operationId)
     const before = kept.get(key)
     if (before) return repeated(before, draft, log)
-    if (draft.standing !== undefined && draft.standing < log.standing) throw new StandingChanged(log.standing)
+    const changed = changedSince(draft, log, pending)
+    if (changed !== undefined) throw new StandingChanged(changed)
     const place = { epoch: log.epoch, seq: log.head + 1, timestamp: draft.timestamp ?? now }
     const { payload, writes, withdraws, result, changesStanding } = decide(draft, pending, place)
     const row: EventRow = {
@@ -120,6 +131,18 @@ export function decideBatch(batch: readonly Work[], { logs, kept, pending }: Bat
     }
   }
   return { outcomes, rows, moved, withdrawn }
+}
+
+/**
+ * Where it changed what the author may do, after the place up to which that is known. What others may do changes all the
+ * time: whoever waited for none of it would never get to write.
+ */
+function changedSince({ standing, stands }: FactDraft, log: Log, pending: PendingRecords): number | undefined {
+  if (standing === undefined || standing >= log.standing) return undefined
+  if (!stands) return log.standing
+  // Not read: nothing had changed before this batch, and nothing of theirs has in it.
+  const seq = pending.knows(stands) ? (pending.read(stands)?.seq ?? 0) : 0
+  return seq > standing ? seq : undefined
 }
 
 function decide({ rule, payload }: FactDraft, pending: PendingRecords, place: Place): Decided {

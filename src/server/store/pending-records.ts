@@ -17,6 +17,11 @@ export class PendingRecords {
     return this.#records.get(name)
   }
 
+  /** Whether it was asked for, or has been written. */
+  knows(key: RecordKey): boolean {
+    return this.#records.has(nameOf(key))
+  }
+
   write(writes: readonly RecordWrite[]): void {
     for (const write of writes) {
       const name = nameOf(write)

@@ -10,6 +10,7 @@ import {
   newEpoch,
   operationKey,
   readsOf,
+  readsOfChanges,
   type Work,
 } from './batch.ts'
 import type { Outcome } from './group-commit.ts'
@@ -59,9 +60,9 @@ export function createPostgresCommit(pool: PostgresPool): (batch: Work[]) => Pro
       await db.query(BEGIN_LOGS, [missing, missing.map(newEpoch)])
       return undefined
     }
-    await lockRecords(db, readsOf(batch.filter((work) => 'change' in work)))
+    await lockRecords(db, readsOfChanges(batch))
     const kept = await keptOf(db, draftsOf(batch), logs)
-    const pending = await loadRecords(db, readsOf(batch))
+    const pending = await loadRecords(db, readsOf(batch, logs))
     const decisions = decideBatch(batch, { logs, kept, pending })
     await append(db, decisions)
     await withdraw(db, decisions)

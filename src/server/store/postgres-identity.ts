@@ -6,10 +6,11 @@ const IDENTITY = { scope: 'store', kind: 'identity', id: 'postgres' }
 /**
  * [SEQ5] A database that was restored, from a dump or to a moment of the past, or whose replica took over, may lack what
  * clients have seen. It is known by what such a copy does not share with the original, and its logs get other epochs.
- * To be called by one node at a time.
+ * To be called by one node at a time. Resolves to what it is known by.
  */
-export async function renewWhenRestored(db: Kysely<Tables>): Promise<void> {
-  const now = JSON.stringify({ identity: await identityOf(db) })
+export async function renewWhenRestored(db: Kysely<Tables>): Promise<string> {
+  const identity = await identityOf(db)
+  const now = JSON.stringify({ identity })
   await db.transaction().execute(async (transaction) => {
     const kept = await transaction
       .selectFrom('records')
@@ -20,6 +21,8 @@ export async function renewWhenRestored(db: Kysely<Tables>): Promise<void> {
       .executeTakeFirst()
     if (kept?.data === now) return
     if (kept) {
+      // As a whole, or nodes that store meanwhile would wait for this in a circle.
+      await sql`lock table channels in exclusive mode`.execute(transaction)
       const epoch = sql<string>`substr(replace(gen_random_uuid()::text, '-', ''), 1, 16)`
       await transaction.updateTable('channels').set({ epoch }).execute()
     }
@@ -29,10 +32,11 @@ export async function renewWhenRestored(db: Kysely<Tables>): Promise<void> {
       .onConflict((conflict) => conflict.columns(['scope', 'kind', 'id']).doUpdateSet({ data: now }))
       .execute()
   })
+  return identity
 }
 
 /** The cluster, its timeline, and the table itself: a dump makes another table, a restore or a replica another timeline. */
-async function identityOf(db: Kysely<Tables>): Promise<string> {
+export async function identityOf(db: Kysely<Tables>): Promise<string> {
   const cluster = await partOf(db, sql`select system_identifier::text as part from pg_control_system()`)
   const timeline = await partOf(db, sql`select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as part`)
   const table = await partOf(db, sql`select 'channels'::regclass::oid::text as part`)

@@ -22,6 +22,8 @@ export interface PoolOptions {
   readonly max: number
   /** How long one statement may take; a server that is frozen does not answer at all. */
   readonly statementMs: number
+  /** Called with each connection before it is used for the first time; one that it rejects of is thrown away. */
+  readonly begin?: (connection: PostgresConnection) => Promise<void>
 }
 
 const CONNECT_MS = 3000
@@ -34,7 +36,7 @@ const ANSWER_MS = 500
 const BIGINT = 20
 
 /** Connections to Postgres. No failure of one ends the process, and none that failed is used again. */
-export function createPostgresPool({ url, max, statementMs }: PoolOptions): PostgresPool {
+export function createPostgresPool({ url, max, statementMs, begin }: PoolOptions): PostgresPool {
   const config: PoolConfig = {
     connectionString: url,
     max,
@@ -51,8 +53,24 @@ export function createPostgresPool({ url, max, statementMs }: PoolOptions): Post
   pool.on('error', () => {})
   // One that is in use tells its own end, too; whoever uses it has it from their query.
   pool.on('connect', (client) => client.on('error', () => {}))
+  const begun = new WeakSet<PoolClient>()
+
+  async function connect(): Promise<PostgresConnection> {
+    const client = await pool.connect()
+    const connection = connectionOf(client)
+    if (!begin || begun.has(client)) return connection
+    try {
+      await begin(connection)
+      begun.add(client)
+      return connection
+    } catch (error) {
+      client.release(true)
+      throw error
+    }
+  }
+
   return {
-    connect: async () => connectionOf(await pool.connect()),
+    connect,
     end: () => pool.end(),
   }
 }

@@ -24,13 +24,14 @@ const NOT_THERE = new Set([
 
 /**
  * Waits for a Postgres that may be starting as well, and gives its database this version's tables.
+ * Resolves to what this very database is known by.
  * @throws Error naming `DATABASE_URL`, and never the password
  */
-export async function startPostgresDatabase(url: string, waitMs: number): Promise<void> {
+export async function startPostgresDatabase(url: string, waitMs: number): Promise<string> {
   const { host, name } = placeOf(url)
   try {
     await reached(url, waitMs)
-    await prepare(url, name)
+    return await prepare(url, name)
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('DATABASE_URL: ')) throw error
     throw new Error(`DATABASE_URL: Postgres at ${host} cannot be used (${reasonOf(error)})`, { cause: error })
@@ -70,15 +71,15 @@ async function reached(url: string, waitMs: number): Promise<void> {
   }
 }
 
-async function prepare(url: string, name: string): Promise<void> {
+async function prepare(url: string, name: string): Promise<string> {
   const pool = createPostgresPool({ url, max: 1, statementMs: MIGRATION_MS })
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
   try {
-    await db.connection().execute(async (one) => {
+    return await db.connection().execute(async (one) => {
       // Let go of with the connection.
       await sql`select pg_advisory_lock(${STARTING})`.execute(one)
       await migrate(one as Kysely<unknown>, name, postgresColumns)
-      await renewWhenRestored(one)
+      return await renewWhenRestored(one)
     })
   } finally {
     await db.destroy()

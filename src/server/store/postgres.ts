@@ -5,7 +5,8 @@ import { newEpoch, type Work } from './batch.ts'
 import { GroupCommit } from './group-commit.ts'
 import { beginLog, logHeads, logState, readLog } from './logs.ts'
 import { createPostgresCommit } from './postgres-commit.ts'
-import { createPostgresPool, type PostgresPool } from './postgres-pool.ts'
+import { identityOf } from './postgres-identity.ts'
+import { createPostgresPool, type PostgresConnection, type PostgresPool } from './postgres-pool.ts'
 import { startPostgresDatabase } from './postgres-start.ts'
 import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
 import { countRecords, readRecord, readRecords, readSnapshot } from './records.ts'
@@ -26,16 +27,17 @@ const MAX_CONNECTIONS = 10
 const MAX_BATCH = 500
 const STATEMENT_MS = 5000
 const WAIT_MS = 15_000
-const CLOSE_MS = 5000
-const LET_GO_MS = 1000
+const RENEW_MS = 3000
+const CLOSE_MS = 1000
+const LET_GO_MS = 500
 
 /**
  * @throws Error when the server cannot be reached, refuses, or its database was made by a newer version; it names no
  *   password
  */
 export async function openPostgresStore({ url, retention, waitMs = WAIT_MS }: PostgresOptions): Promise<Store> {
-  await startPostgresDatabase(url, waitMs)
-  return new PostgresStore(url, retention)
+  const identity = await startPostgresDatabase(url, waitMs)
+  return new PostgresStore(url, identity, retention)
 }
 
 class PostgresStore implements Store {
@@ -46,10 +48,15 @@ class PostgresStore implements Store {
   readonly #retention: Retention
   #closing: Promise<void> | undefined
 
-  constructor(url: string, retention: Retention) {
+  constructor(url: string, identity: string, retention: Retention) {
     const reading = createPostgresPool({ url, max: MAX_CONNECTIONS - 1, statementMs: STATEMENT_MS })
     this.#db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: reading }) })
-    this.#committing = createPostgresPool({ url, max: 1, statementMs: STATEMENT_MS })
+    let known = identity
+    // A new connection may lead to a replica that took over, and lacks what was stored last.
+    const begin = async (connection: PostgresConnection) => {
+      if ((await identityOf(over(connection))) !== known) known = await startPostgresDatabase(url, RENEW_MS)
+    }
+    this.#committing = createPostgresPool({ url, max: 1, statementMs: STATEMENT_MS, begin })
     this.#retention = retention
     const commit = createPostgresCommit(this.#committing)
     this.#commits = new GroupCommit((batch) => commit(batch).catch(unavailable), MAX_BATCH)
@@ -130,6 +137,14 @@ class PostgresStore implements Store {
     await this.#commits.settled()
     return query().catch(unavailable)
   }
+}
+
+/** Kysely on one connection, which stays its owner's. */
+function over(connection: PostgresConnection): Kysely<Tables> {
+  const lent = { ...connection, release() {} }
+  return new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: { connect: async () => lent, end: async () => {} } }),
+  })
 }
 
 function unavailable(cause: unknown): never {

@@ -72,7 +72,7 @@ export function createSqliteCommit(db: Database.Database): (batch: Work[]) => Ou
   function perform(batch: Work[]): Outcome<unknown>[] {
     const logs = logsOf(channelsOf(batch))
     const kept = keptOf(draftsOf(batch), logs)
-    const pending = records.load(readsOf(batch))
+    const pending = records.load(readsOf(batch, logs))
     const { outcomes, rows, moved, withdrawn } = decideBatch(batch, { logs, kept, pending })
     if (rows.length > 0) {
       insertEvents.run(JSON.stringify(rows.map(valuesOf)))

@@ -16,6 +16,8 @@ export interface FactDraft {
   readonly rule?: Rule | undefined
   /** The place in the log up to which it is known what its author may do; none: whatever came last, it may be stored. */
   readonly standing?: number | undefined
+  /** The record that says what its author may do; without one any change in the channel counts. */
+  readonly stands?: RecordKey | undefined
 }
 
 /** Who may do what in a channel has changed since the author's right was looked up: it is to be looked up again. */

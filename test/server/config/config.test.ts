@@ -511,9 +511,7 @@ describe('options that do not fit each other', () => {
 })
 
 describe('not served yet', () => {
-  test.each([
-    ['INSECURE_IDENTITY', 'true'],
-  ])('%s=%s is a refusal', (name, value) => {
+  test.each([['INSECURE_IDENTITY', 'true']])('%s=%s is a refusal', (name, value) => {
     expect(problems({ [name]: value })).toContain(`${name} is not served by this version yet; leave it unset`)
   })
 

@@ -119,6 +119,42 @@ describe('[SEQ5] the epoch', () => {
     expect((await other.query('select epoch from renewed')).rows).toEqual([{ epoch: (await after)[0] }])
   }, 60_000)
 
+  test('is another one for a store that was open when a replica took over', async () => {
+    const server = await startPostgres()
+    const store = await openStore(await server.createDatabase())
+    const { epoch } = await store.append(draft())
+    await server.promote()
+    for (;;) {
+      const stored = await store.append(draft()).catch(() => undefined)
+      if (!stored) continue
+      expect(stored.epoch).not.toBe(epoch)
+      return
+    }
+  }, 60_000)
+
+  test('is renewed beside stores that append, and nobody waits in a circle', async () => {
+    const url = await postgres.createDatabase()
+    const database = new URL(url).pathname.slice(1)
+    const stores = await Promise.all([openStore(url), openStore(url)])
+    let stopped = false
+    let stored = 0
+    const load = stores.flatMap((store) =>
+      Array.from({ length: 30 }, async () => {
+        while (!stopped) {
+          await store.append(draft({ channel: `project:c${Math.floor(Math.random() * 200)}` }))
+          stored++
+        }
+      }),
+    )
+    while (stored < 1000) await new Promise((resolve) => setTimeout(resolve, 10))
+    for (let i = 0; i < 8; i++) {
+      await postgres.query(`update records set data = '{}' where scope = 'store'`, database)
+      await (await openStore(url)).close()
+    }
+    stopped = true
+    await Promise.all(load)
+  }, 60_000)
+
   test('is another one when it was restored from a dump', async () => {
     const url = await postgres.createDatabase()
     const before = await epochOf(url)

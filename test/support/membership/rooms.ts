@@ -1,6 +1,6 @@
 import { clientEvents } from '../../../src/protocol/client-events.ts'
 import type { Envelope } from '../../../src/protocol/envelope.ts'
-import { Members, memberRules, membersOnly, withMembers } from '../../../src/server/access/members.ts'
+import { Members, memberKey, memberRules, membersOnly, withMembers } from '../../../src/server/access/members.ts'
 import { withOwnChannel } from '../../../src/server/access/policy.ts'
 import { Revocations } from '../../../src/server/access/revocations.ts'
 import { createAuthenticator } from '../../../src/server/auth/authenticator.ts'
@@ -43,7 +43,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
   const takeEffect = (fact: Envelope) => membership.takeEffect(fact)
   const reactions = { 'member:added': takeEffect, 'member:changed': takeEffect, 'member:removed': takeEffect }
   const limits = { maxCatchUp: 100_000, maxReplyBytes: 2 ** 22 }
-  const channels = new Channels({ ...instance, rules, reactions, ...limits })
+  const channels = new Channels({ ...instance, standsBy: memberKey, rules, reactions, ...limits })
   const presence = new Presence({ ...instance, channels, graceMs: 5000 })
   const signals = new Signals({ ...instance, channels })
   const members = new Members(store)
