@@ -207,7 +207,8 @@ test('[SEQ3] a fact whose first answer was lost is not delivered to its author b
   for (const client of [ann, echo]) await join(client, channel)
   await expectReply(ann, 'task:update', { channel, payload: {} })
   const body = { channel, operationId: 'op-1', payload: { once: true } }
-  proxy.delay(60)
+  // Long enough to see that it is stored before its answer has come.
+  proxy.delay(400)
   const first = ask(ann, 'task:update', body)
   const isStored = `select 1 from events where operation_id = 'op-1'`
   await until('it is stored', async () => (await postgres.query(isStored, database.pathname.slice(1))).length > 0)

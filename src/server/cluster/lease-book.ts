@@ -2,6 +2,7 @@
 export const LEASE_MS = 8000
 // After this one was away itself, others get so long to come back as well.
 const GRACE_MS = 4000
+const FAREWELLS_MS = 600_000
 
 interface Beat {
   readonly at: number
@@ -17,6 +18,8 @@ export class LeaseBook {
   readonly #living = new Map<string, Beat>()
   /** The last beat of those whose lease has ended, as long as it is found. */
   readonly #dead = new Map<string, number>()
+  /** When each said farewell, for as long as that may be said again. */
+  readonly #left = new Map<string, number>()
 
   has(node: string): boolean {
     return this.#living.has(node)
@@ -48,6 +51,7 @@ export class LeaseBook {
   /** Ends the leases that have run out, and names them. */
   expire(): string[] {
     const now = performance.now()
+    for (const [node, at] of this.#left) if (now - at > FAREWELLS_MS) this.#left.delete(node)
     const ended = Array.from(this.#living).filter(([, { seenAt }]) => now - seenAt > LEASE_MS)
     for (const [node, { at }] of ended) {
       this.#living.delete(node)
@@ -56,9 +60,12 @@ export class LeaseBook {
     return ended.map(([node]) => node)
   }
 
-  /** Ends one that has said so; `false` when it was not known. */
+  /** Ends one that has said so, also one whose beat was never seen; `false` when it had said so before. */
   end(node: string): boolean {
-    return this.#living.delete(node)
+    if (this.#left.has(node)) return false
+    this.#left.set(node, performance.now())
+    this.#living.delete(node)
+    return true
   }
 
   /** Ends all, for nothing is known of them, and names them. They are known again when they are seen. */

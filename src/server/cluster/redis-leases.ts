@@ -93,10 +93,7 @@ export class RedisLeases implements Leases {
     const life = this.#life
     if (!life || !this.#open) return
     const score = await life.ask(['ZSCORE', this.#keys.nodes, node])
-    if (score !== null) return
-    // Also one whose beat was never seen: what it said of its people was heard.
-    this.#book.end(node)
-    this.#options.expired(node)
+    if (score === null && this.#book.end(node)) this.#options.expired(node)
   }
 
   /** Takes everything back. Resolves when Redis has done it. @throws Error */
