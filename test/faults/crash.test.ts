@@ -1,92 +1,118 @@
+import { cpSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import Database from 'libsql'
 import { expect, test } from 'vitest'
-import { startProcess } from '../support/process-server.ts'
-import { Member, temporaryFolder } from '../support/story.ts'
+import { cleanup } from '../support/cleanup.ts'
+import type { Transport } from '../support/connect.ts'
+import { type ProcessServer, startProcess } from '../support/process-server.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
+import { check } from './checker.ts'
+import { VirtualMember } from './client.ts'
+import type { LogRow } from './evidence.ts'
+import { History } from './history.ts'
+import { acknowledgements, countOperations } from './reading.ts'
 
 const channel = 'project:p1'
 const FAST = { RATE_FACTS_PER_SECOND: '100000', EVENTS_KEPT: '100000', MAX_CATCH_UP: '100000' }
 
-/** The log as the database has it, once the server is gone. */
-function logIn(folder: string): { seq: number; operation_id: string }[] {
-  const database = new Database(`${folder}/convene.db`)
-  expect(database.pragma('integrity_check')).toEqual([{ integrity_check: 'ok' }])
-  const rows = database.prepare('select seq, operation_id from events order by seq').all()
-  database.close()
-  return rows as { seq: number; operation_id: string }[]
+/** The log as the database has it, once the server is gone; its file is sound. */
+function logIn(folder: string): LogRow[] {
+  // Of a copy: a connection lets go of its file some time after it has been closed, and the next server wants it.
+  const copy = temporaryFolder()
+  for (const name of readdirSync(folder)) cpSync(join(folder, name), join(copy, name))
+  const database = new Database(join(copy, 'convene.db'))
+  try {
+    expect(database.pragma('integrity_check')).toEqual([{ integrity_check: 'ok' }])
+    const rows = database
+      .prepare(
+        `select c.address as channel, c.epoch, e.seq, e.type, e.operation_id as operationId,
+           e.user->>'id' as userId, e.payload
+         from events e join channels c on c.id = e.channel_id where c.address = ? order by e.seq`,
+      )
+      .all(channel) as (Omit<LogRow, 'payload'> & { payload: string })[]
+    return rows.map((row) => ({ ...row, payload: JSON.parse(row.payload) as LogRow['payload'] }))
+  } finally {
+    database.close()
+  }
+}
+
+function membersOf(url: string, history: History, clients: Readonly<Record<string, Transport>>): VirtualMember[] {
+  return Object.entries(clients).map(([client, transport]) => {
+    const member = new VirtualMember({ client, url, channels: [channel], history, transport })
+    cleanup(() => member.close())
+    return member
+  })
+}
+
+/** Waits until all of them have come to the end of the log, ends the server, and expects nothing lost, doubled or mixed up. */
+async function expectAllKept(
+  server: ProcessServer,
+  folder: string,
+  members: readonly VirtualMember[],
+  { entries }: History,
+): Promise<void> {
+  const last = Math.max(...acknowledgements(entries).map(({ seq }) => seq))
+  for (const member of members) await member.until(() => member.isIn(channel) && member.seq(channel) >= last)
+  server.kill('SIGKILL')
+  await server.exited
+  const present = members.map(({ client }) => ({ client, channel }))
+  expect(check({ history: entries, log: logIn(folder), present })).toEqual([])
 }
 
 test('F01 killed in the middle of 10,000 facts: every acknowledged one is there once, in order, at everybody', async () => {
   const folder = temporaryFolder()
   const server = await startProcess(FAST, { folder })
   const PORT = String(server.port)
-  const writer = new Member(server.url, 'writer', channel, 'websocket')
-  const readers = [
-    new Member(server.url, 'ben', channel, 'websocket'),
-    new Member(server.url, 'cat', channel, 'polling'),
-  ]
-  for (const member of [writer, ...readers]) await member.joined()
+  const history = new History()
+  const members = membersOf(server.url, history, { writer: 'websocket', ben: 'websocket', cat: 'polling' })
+  const [writer] = members as [VirtualMember]
+  for (const member of members) await member.until(() => member.isIn(channel))
 
-  const queue = Array.from({ length: 10_000 }, (_, i) => ({ operationId: `op-${i}`, payload: { i } }))
-  let repeated = 0
+  const queue = Array.from({ length: 10_000 }, (_, i) => `op-${i}`)
   const lane = async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) {
-      if ((await writer.publish(next)) > 1) repeated++
-    }
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) await writer.publish(channel, next)
   }
   const stream = Promise.all(Array.from({ length: 32 }, lane))
-  await writer.until(() => writer.acknowledged.size > 4000)
+  await writer.until(() => queue.length < 6000)
   server.kill('SIGKILL')
   await server.exited
-  await startProcess({ ...FAST, PORT }, { folder })
+  const second = await startProcess({ ...FAST, PORT }, { folder })
   await stream
-  for (const member of [writer, ...readers]) await member.until(() => member.seq >= 10_000)
-
-  const history = writer.facts.map(({ seq, operationId }) => [seq, operationId])
-  expect(new Set(writer.facts.map(({ operationId }) => operationId)).size).toBe(10_000)
-  expect(history).toHaveLength(10_000)
-  for (const [operationId, { seq }] of writer.acknowledged) expect(history[seq - 1]).toEqual([seq, operationId])
-  for (const reader of readers) expect(reader.facts).toEqual(writer.facts)
-  for (const member of [writer, ...readers]) expect(member.faults).toEqual([])
+  await expectAllKept(second, folder, members, history)
+  expect(countOperations(history.entries, 'ok')).toBe(10_000)
   // The kill did hit facts under way, or nothing was proved.
-  expect(repeated).toBeGreaterThan(0)
+  expect(countOperations(history.entries, 'info')).toBeGreaterThan(0)
 }, 120_000)
 
 test('F14 killed 20 times under load: the file is sound, no acknowledged fact is lost, none doubled by its retry', async () => {
   const folder = temporaryFolder()
   let server = await startProcess(FAST, { folder })
   const PORT = String(server.port)
-  const writers = Array.from(
-    { length: 6 },
-    (_, i) => new Member(server.url, `w${i}`, channel, i % 3 === 2 ? 'polling' : 'websocket'),
-  )
-  for (const writer of writers) await writer.joined()
+  const history = new History()
+  const ws = 'websocket'
+  const all = { w0: ws, w1: ws, w2: 'polling', w3: ws, w4: ws, w5: 'polling' } as const
+  const writers = membersOf(server.url, history, all)
+  const [first] = writers as [VirtualMember]
+  for (const writer of writers) await writer.until(() => writer.isIn(channel))
   let stopped = false
   let number = 0
   const load = writers.flatMap((writer) =>
     Array.from({ length: 4 }, async () => {
-      while (!stopped)
-        await writer.publish({ operationId: `op-${number++}`, payload: { text: 'x'.repeat(number % 100) } })
+      while (!stopped && !writer.isClosed)
+        await writer.publish(channel, `op-${number++}`, { text: 'x'.repeat(number % 100) })
     }),
   )
   for (let round = 0; round < 20; round++) {
-    const before = (writers[0] as Member).seq
-    await (writers[0] as Member).until(() => (writers[0] as Member).seq > before + 40)
+    const before = first.seq(channel)
+    await first.until(() => first.seq(channel) > before + 40)
     server.kill('SIGKILL')
     await server.exited
-    const log = logIn(folder)
-    expect(log.map(({ seq }) => seq)).toEqual(Array.from(log, (_, i) => i + 1))
-    expect(new Set(log.map(({ operation_id }) => operation_id)).size).toBe(log.length)
-    for (const { acknowledged } of writers) {
-      for (const [operationId, { seq }] of acknowledged) expect(log[seq - 1]?.operation_id).toBe(operationId)
-    }
+    // What was acknowledged by then is there already.
+    const sent = history.entries.filter(({ kind }) => kind === 'invoke' || kind === 'ok')
+    expect(check({ history: sent, log: logIn(folder), present: [] })).toEqual([])
     server = await startProcess({ ...FAST, PORT }, { folder })
   }
   stopped = true
   await Promise.all(load)
-  const last = Math.max(...writers.flatMap(({ acknowledged }) => Array.from(acknowledged.values(), ({ seq }) => seq)))
-  for (const writer of writers) {
-    await writer.until(() => writer.seq >= last)
-    expect(writer.faults).toEqual([])
-    expect(writer.facts.slice(0, last)).toEqual(writers[0]?.facts.slice(0, last))
-  }
+  await expectAllKept(server, folder, writers, history)
 }, 180_000)
