@@ -2,7 +2,16 @@
 import { expect, test } from 'vitest'
 import type { PresenceEntry, PresenceList } from '../../../src/protocol/presence.ts'
 import { apiOf } from '../../support/api.ts'
-import { type Client, connect, expectEvent, expectReply, join } from '../../support/connect.ts'
+import {
+  type Client,
+  connect,
+  expectEvent,
+  expectReply,
+  type Joined,
+  join,
+  type Refusal,
+  type Reply,
+} from '../../support/connect.ts'
 import { nodesOfFile } from '../../support/nodes.ts'
 import { startProcess } from '../../support/process-server.ts'
 import type { TestNode } from '../../support/start-node.ts'
@@ -45,8 +54,14 @@ async function openTab(node: TestNode, userId: string, state?: object): Promise<
       present.set(id, body.state)
     }
   })
-  const { presence } = await join(client, channel, { ...(state && { state }) })
-  for (const { user, state } of presence.members) present.set(user.id, state)
+  await new Promise<void>((resolve, reject) => {
+    // In the reply's own turn: what is told after it may come in the same one, before a promise goes on.
+    client.socket.emit('channel:join', { channel, ...(state && { state }) }, (reply: Reply<Joined> | Refusal) => {
+      if (!reply.ok) return reject(new Error(reply.error.message))
+      for (const { user, state } of reply.presence.members) present.set(user.id, state)
+      return resolve()
+    })
+  })
   return { client, userId, present, wrong }
 }
 
