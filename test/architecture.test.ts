@@ -111,7 +111,11 @@ const FEATURES: Record<string, { words: RegExp; room: string; also: readonly str
   documents: { words: /'(widget|layout):\w+'/, room: 'server/documents', also: ['server/http/documents.ts'] },
   members: { words: /'member:\w+'/, room: 'server/access', also: ['server/membership.ts'] },
   presence: { words: /'presence:\w+'/, room: 'server/presence', also: [] },
-  signals: { words: /'(typing|cursor|signal)'/, room: 'server/signals', also: ['server/session/dispatch.ts', 'server/cluster/message.ts'] },
+  signals: {
+    words: /'(typing|cursor|signal)'/,
+    room: 'server/signals',
+    also: ['server/session/dispatch.ts', 'server/cluster/message.ts'],
+  },
 }
 
 test('nothing of a feature is named outside its room, the event tables, its routes and the composition root', () => {

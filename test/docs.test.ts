@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { cleanup } from './support/cleanup.ts'
 import { startProcess } from './support/process-server.ts'
-import { temporaryFolder } from './support/story.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { expect, test } from 'vitest'
 import { cleanup } from '../support/cleanup.ts'
 import { MAIN } from '../support/process-server.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 /** `convene serve` with a few lines of somebody's own in the same process, started by a message on stdin. */
 function serveWith(mistake: string, env: Record<string, string> = {}) {

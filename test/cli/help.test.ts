@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { helpText } from '../../src/server/config/config.ts'
 import { run } from '../support/command.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 
 test('--help is the one agreed upon', async () => {
   const folder = temporaryFolder()

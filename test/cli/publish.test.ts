@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { run } from '../support/command.ts'
 import { clientFor, listenTo } from '../support/sdk.ts'
 import { startServer } from '../support/start-server.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 const CHANNEL = 'project:p1'

@@ -8,7 +8,7 @@ import { run, startCommand } from '../support/command.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { startProcess } from '../support/process-server.ts'
 import { clientFor } from '../support/sdk.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { tokenFor } from '../support/token.ts'
 import { until } from '../support/until.ts'
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { run, startCommand } from '../support/command.ts'
 import { startProcess } from '../support/process-server.ts'
 import { SECRET, startServer } from '../support/start-server.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { tokenFor } from '../support/token.ts'
 
 const CHANNEL = 'project:p1'

@@ -4,7 +4,7 @@ import jwt from 'jsonwebtoken'
 import { expect, test } from 'vitest'
 import { run, startCommand } from '../support/command.ts'
 import { clientFor } from '../support/sdk.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 const SECRET = 'q7Vv0mYx3Jt9ZcB1nKfLrW5sHdPgEuA2oTiX8yRk'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type ProcessServer, startProcess } from '../support/process-server.ts'
 import { clientFor, listenTo, numbersOf } from '../support/sdk.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { until } from '../support/until.ts'
 
 const CHANNEL = 'project:p1'

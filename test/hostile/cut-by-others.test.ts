@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ask, type Client, connect, expectReply, join } from '../support/connect.ts'
 import { type ProcessServer, startProcess } from '../support/process-server.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { Polling } from './polling.ts'
 import { channel, connectPacket } from './room.ts'
 

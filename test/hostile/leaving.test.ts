@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { cleanup } from '../support/cleanup.ts'
 import { connect, join } from '../support/connect.ts'
 import { startProcess } from '../support/process-server.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { channel } from './room.ts'
 
 const UPGRADE =

@@ -3,7 +3,7 @@ import type { PresenceList } from '../../src/protocol/presence.ts'
 import { type Client, connect, expectReply, factsOf, join } from '../support/connect.ts'
 import { type ProcessServer, startProcess } from '../support/process-server.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { temporaryFolder } from '../support/story.ts'
+import { temporaryFolder } from '../support/temporary-folder.ts'
 import { tokenFor } from '../support/token.ts'
 import { until } from '../support/until.ts'
 
