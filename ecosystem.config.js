@@ -1,5 +1,6 @@
 // PM2: three nodes on this machine, behind Nginx (nginx/nginx.conf). See docs/deployment.md.
-//   set -a; . ./.env; set +a; pm2 start ecosystem.config.js     and later     pm2 reload ecosystem.config.js
+//   set -a; . ./.env; set +a; pm2 start ecosystem.config.js
+// A new version or another .env: one node after the other, as docs/deployment.md has it.
 const FIRST_PORT = Number(process.env.PORT || 3001)
 const DRAIN_MS = Number(process.env.DRAIN_MS || 10_000)
 
@@ -14,7 +15,7 @@ export const apps = [0, 1, 2].map((index) => ({
   exec_mode: 'fork',
   // As nginx/convene/nodes.conf names them.
   env: { NODE_ENV: 'production', HOST: '127.0.0.1', PORT: FIRST_PORT + index, TRUST_PROXY: 1 },
-  // The node says when it listens; the next one is not stopped before.
+  // The node says when it listens. PM2 takes one that ends at once for ready as well: look at /readyz before the next.
   wait_ready: true,
   listen_timeout: 30_000,
   // A node drains within DRAIN_MS and leaves a second later at the latest. Killed sooner, it would cut its clients off.

@@ -28,6 +28,8 @@ async function start() {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stop())
+// Whoever read it is gone, its terminal perhaps: there is nobody to run for.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => void stop())
 const starting = start().catch((error) => {
   if (stopping) return
   process.stderr.write(`${error.message}\n`)

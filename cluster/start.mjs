@@ -12,6 +12,16 @@ import { freePorts } from './ports.mjs'
 import { findPrograms, postgresOwner } from './programs.mjs'
 
 const NODES = 3
+const UNSET = [
+  'METRICS_PORT',
+  'ALLOWED_ORIGINS',
+  'ACCESS',
+  'API_KEYS',
+  'REDIS_PREFIX',
+  'DEMO',
+  'JWT_PUBLIC_KEY',
+  'JWKS_URL',
+]
 const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 
 /**
@@ -102,7 +112,8 @@ export async function startCluster({ port: wanted, secret, say, isStopping }) {
             SERVER_ID: name,
             TRUST_PROXY: '0',
             TRANSPORTS: 'websocket',
-            METRICS_PORT: '',
+            // What a shell may have exported for production is not for here.
+            ...Object.fromEntries(UNSET.map((option) => [option, ''])),
             JWT_SECRET: secret,
             DATABASE_URL: `postgres://postgres:${password}@127.0.0.1:${postgresPort}/postgres`,
             REDIS_URL: `redis://:${password}@127.0.0.1:${redisPort}`,

@@ -100,7 +100,7 @@ async function putTogether(
     await listening(scraped, options.metricsPort, options.host).catch(refuseMetricsPort)
     stops.add(() => scraped.close())
   }
-  const store = await openStore(options)
+  const store = await openStore(options, logger)
   stops.add(() => store.close())
   const others: ClusterListener = {
     received(message) {

@@ -1,4 +1,5 @@
 import type { Options } from './config/config.ts'
+import type { Logger } from './observe/logger.ts'
 import { openPostgresStore } from './store/postgres.ts'
 import { openSqliteStore } from './store/sqlite.ts'
 import type { Store } from './store/store.ts'
@@ -6,10 +7,12 @@ import type { Store } from './store/store.ts'
 const SQLITE = 'sqlite:'
 
 /** The store that `DATABASE_URL` names. @throws Error when it cannot be opened */
-export function openStore({ databaseUrl, sqliteSynchronous, eventsKept, eventsKeptDays }: Options): Promise<Store> {
+export function openStore(options: Options, logger: Logger): Promise<Store> {
+  const { databaseUrl, sqliteSynchronous, eventsKept, eventsKeptDays } = options
   const retention = { facts: eventsKept, days: eventsKeptDays }
   const file = sqliteFile(databaseUrl)
-  if (file === undefined) return openPostgresStore({ url: databaseUrl, retention })
+  const waiting = (reason: string) => logger.warn(`${reason}; waiting for it`)
+  if (file === undefined) return openPostgresStore({ url: databaseUrl, retention, waiting })
   return openSqliteStore({ file, synchronous: sqliteSynchronous, retention })
 }
 

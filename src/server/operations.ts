@@ -6,6 +6,7 @@ import type { Role } from '../protocol/roles.ts'
 import { type SyncOperation, type SyncResult, syncOperation } from '../protocol/sync.ts'
 import type { Channels } from './channels/channels.ts'
 import type { Logger } from './observe/logger.ts'
+import { reasonOf } from './observe/reason.ts'
 import { unknownEvent } from './session/dispatch.ts'
 import { requireRight } from './session/rights.ts'
 
@@ -73,7 +74,7 @@ export class Operations {
         } catch (thrown) {
           const error = catalogued(thrown)
           if ((error.code === 'internal' || error.code === 'unavailable') && error.cause !== undefined) {
-            this.#logger.error({ err: error.cause, user: asker.user.id }, 'an operation failed')
+            this.#logger.error({ ...reasonOf(error.code, error.cause), user: asker.user.id }, 'an operation failed')
           }
           return { ok: false, operationId: operationIdOf(given), error: error.toBody() }
         }

@@ -204,7 +204,7 @@ export const OPTIONS = {
         : undefined,
     parse: kind.redisUrl,
     meaning:
-      'Joins several nodes; unset, this one is alone. Or `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, read as `rediss://default:<token>@<host>:6379`.',
+      'Joins several nodes that share a Postgres; unset, this one is alone. Or `UPSTASH_REDIS_REST_URL` with `UPSTASH_REDIS_REST_TOKEN`, read as `rediss://default:<token>@<host>:6379`.',
     secret: true,
   }),
   redisPrefix: option({
@@ -219,7 +219,7 @@ export const OPTIONS = {
     parse: kind.textLike(/^[A-Za-z0-9_.:-]{1,64}$/, 'give 1 to 64 letters, digits and _ . : -'),
     default: () => randomBytes(6).toString('hex'),
     shown: 'random',
-    meaning: 'The name of this instance to clients, in logs and in metrics.',
+    meaning: 'The name of this instance to clients, in logs and in metrics; another one for each.',
   }),
   transports: option({
     env: 'TRANSPORTS',

@@ -4,6 +4,7 @@ import { ConveneError, catalogued, type ErrorBody, parseBody } from '../../proto
 import type { Role } from '../../protocol/roles.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics } from '../observe/metrics.ts'
+import { reasonOf } from '../observe/reason.ts'
 import { inLane, inTurn } from './lane.ts'
 import { requireJoined, requireRight } from './rights.ts'
 import type { Session } from './session.ts'
@@ -139,7 +140,7 @@ export class Dispatch {
     const error = catalogued(thrown)
     if ((error.code === 'internal' || error.code === 'unavailable') && error.cause !== undefined) {
       const where = { session: session.id, user: session.author.id, event }
-      this.#options.logger.error({ err: error.cause, ...where }, 'a request failed')
+      this.#options.logger.error({ ...reasonOf(error.code, error.cause), ...where }, 'a request failed')
     }
     return error
   }

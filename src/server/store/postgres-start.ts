@@ -25,12 +25,17 @@ const NOT_THERE = new Set([
 /**
  * Waits for a Postgres that may be starting as well, and gives its database this version's tables.
  * Resolves to what this very database is known by.
+ * @param waiting told once, when it has to be waited for
  * @throws Error naming `DATABASE_URL`, and never the password
  */
-export async function startPostgresDatabase(url: string, waitMs: number): Promise<string> {
+export async function startPostgresDatabase(
+  url: string,
+  waitMs: number,
+  waiting?: (reason: string) => void,
+): Promise<string> {
   const { host, name } = placeOf(url)
   try {
-    await reached(url, waitMs)
+    await reached(url, waitMs, (error) => waiting?.(`Postgres at ${host} is not reached yet (${reasonOf(error)})`))
     return await prepare(url, name)
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('DATABASE_URL: ')) throw error
@@ -50,9 +55,10 @@ function placeOf(url: string): { readonly host: string; readonly name: string } 
 }
 
 /** Waits until the server takes connections; what it refuses is told at once. */
-async function reached(url: string, waitMs: number): Promise<void> {
+async function reached(url: string, waitMs: number, waiting: (error: unknown) => void): Promise<void> {
   const pool = createPostgresPool({ url, max: 1, statementMs: ANSWER_MS })
   const deadline = performance.now() + waitMs
+  let waited = false
   try {
     for (;;) {
       try {
@@ -63,6 +69,8 @@ async function reached(url: string, waitMs: number): Promise<void> {
         const { code = '' } = error as { code?: string }
         const mayCome = code === '' || NOT_THERE.has(code) || code.startsWith('57P') || code.startsWith('53')
         if (!mayCome || performance.now() > deadline) throw error
+        if (!waited) waiting(error)
+        waited = true
         await pause(ASK_EVERY_MS)
       }
     }

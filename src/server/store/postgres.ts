@@ -20,6 +20,8 @@ export interface PostgresOptions {
   readonly retention: Retention
   /** How long to wait at the start for a server that is just starting as well. */
   readonly waitMs?: number
+  /** Told once, and why, when that is so. */
+  readonly waiting?: (reason: string) => void
 }
 
 // One is for what is stored alone, so that it never waits behind many who read; a server's default is 100 for all nodes.
@@ -35,8 +37,13 @@ const LET_GO_MS = 500
  * @throws Error when the server cannot be reached, refuses, or its database was made by a newer version; it names no
  *   password
  */
-export async function openPostgresStore({ url, retention, waitMs = WAIT_MS }: PostgresOptions): Promise<Store> {
-  const identity = await startPostgresDatabase(url, waitMs)
+export async function openPostgresStore({
+  url,
+  retention,
+  waitMs = WAIT_MS,
+  waiting,
+}: PostgresOptions): Promise<Store> {
+  const identity = await startPostgresDatabase(url, waitMs, waiting)
   return new PostgresStore(url, identity, retention)
 }
 
