@@ -112,7 +112,6 @@ test('every rule of the contract that is served is quoted by the name of a test'
   )
   // What is not served yet stands in the last section, and only there.
   const [served = '', later] = read('docs/protocol.md').split(/^## \d+\. Not yet$/m)
-  expect(later).toMatch(/^- \[[A-Z]+\d\]/m)
   expect(later).not.toMatch(/^## /m)
   expect(served).not.toContain('(not yet)')
   const rules = Array.from(served.matchAll(/^- \[([A-Z]+\d)\]/gm), ([, id]) => id as string)
