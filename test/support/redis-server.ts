@@ -1,9 +1,9 @@
 // A Redis of a test's own.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { cleanup } from './cleanup.ts'
+import { freePort } from './free-port.ts'
 
 const STARTS_WITHIN_MS = 20_000
 const ASK_EVERY_MS = 20
@@ -99,14 +99,4 @@ export async function startRedis({ args = [], login = [] }: RedisServerOptions =
 
 function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }
