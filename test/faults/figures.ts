@@ -18,7 +18,10 @@ const BACK_WITHIN_MS = 60_000
 
 test('figures', async () => {
   const services = await startServices()
-  const cluster = await startCluster({ services, env: { RATE_FACTS_PER_SECOND: '1000', RATE_CONNECTIONS_PER_MINUTE: '1000000' } })
+  const cluster = await startCluster({
+    services,
+    env: { RATE_FACTS_PER_SECOND: '1000', RATE_CONNECTIONS_PER_MINUTE: '1000000' },
+  })
   const rows = [['', 'p50', 'p99', 'most', 'n']]
   const row = (what: string, numbers: readonly number[]) => {
     const ascending = numbers.toSorted((a, b) => a - b)
