@@ -174,6 +174,8 @@ describe.each(TRANSPORTS)('chat over %s', (transport) => {
     const elsewhere = await connect(server, 'ann', { transport })
     const ben = await member(server, 'ben', { transport })
     for (const content of ['1', '2', '3', '4']) await send(ben, content)
+    // Counted is what she has been told of, and ben may be on another node.
+    await expectEvent(ann, 'message:send', ({ seq }) => seq === 4)
     const read = (client: Client, seq: number) => expectReply<ReadPosition>(client, 'message:read', { channel, seq })
     expect(await read(ann, 2)).toEqual({ ok: true, seq: 2, unread: 2 })
     expect(await expectEvent(phone, 'message:read')).toEqual({ channel, seq: 2, unread: 2 })
