@@ -117,6 +117,8 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
     }),
     'message:read': async (session, { channel, seq }) => {
       const { id, userId } = session
+      // What is unread is counted as of now, whichever node was told of it first.
+      await channels.upToNow(channel)
       const position = await channels.asMember(session, channel, (told) =>
         chat.read(channel, userId, seq, told, [...session.blockedBy]),
       )
