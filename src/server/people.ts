@@ -1,6 +1,6 @@
 import { ConveneError } from '../protocol/errors.ts'
 import type { Blocks } from './access/blocks.ts'
-import { isRevoked, type Revocations } from './access/revocations.ts'
+import type { Revocations } from './access/revocations.ts'
 import type { Control, ControlReactions } from './channels/control.ts'
 import type { Presence } from './presence/presence.ts'
 import type { Session } from './session/session.ts'
@@ -50,16 +50,26 @@ export class People {
     'user:disconnected': ({ userId }) => {
       for (const session of this.#options.sessions.of(String(userId))) session.reset()
     },
-    'user:revoked': ({ userId, ...revocation }) => {
-      const { sessions, presence } = this.#options
-      // Heard of late, somebody may have signed in again.
-      const theirs = sessions.of(String(userId))
-      const revoked = theirs.filter(({ identity }) => isRevoked(revocation, identity.claims.iat))
-      this.#end(revoked)
-      if (revoked.length === theirs.length) presence.forgetEverywhere(String(userId))
-    },
+    'user:revoked': ({ userId }) => this.#lookAgain(String(userId)),
     'token:revoked': ({ jti }) => this.#end(this.#under(String(jti))),
     'user:blocked': ({ userId }) => void this.#options.blocks.changed(String(userId)),
+  }
+
+  /** Ends those of somebody's sessions that are revoked by now: heard of late, they may have signed in again. */
+  async #lookAgain(userId: string): Promise<void> {
+    const { sessions, revocations, presence } = this.#options
+    await Promise.all(
+      sessions.of(userId).map(async (session) => {
+        try {
+          await revocations.check(session.identity)
+        } catch (error) {
+          if (error instanceof ConveneError && error.code === 'revoked') this.#end([session])
+          // What cannot be read now is read when it comes back.
+          else session.reset()
+        }
+      }),
+    )
+    if (sessions.of(userId).every(({ closed }) => closed)) presence.forgetEverywhere(userId)
   }
 
   #under(jti: string): Session[] {

@@ -44,8 +44,8 @@ function recordOf(key: RecordKey, data: Record<string, number>): KeptRecord {
   return { ...key, seq: 0, owner: null, deleted: false, data }
 }
 
-/** Whether a revocation, as it is kept and told, counts for a token of the user that was issued then. */
-export function isRevoked(revocation: Readonly<Record<string, unknown>>, issuedAt: unknown): boolean {
+/** Whether a revocation, as it is kept, counts for a token of the user that was issued then. */
+function isRevoked(revocation: Readonly<Record<string, unknown>>, issuedAt: unknown): boolean {
   const { at, until } = revocation as { at: number; until?: number }
   if (until !== undefined && Date.now() < until) return true
   // iat counts whole seconds, so one of the very second may have been issued before; without one it may always have been.

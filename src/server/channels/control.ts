@@ -9,7 +9,9 @@ import type { Feeds, Followed } from './feeds.ts'
 const ADDRESS = 'control'
 
 /** What one instance has done that all have to know: somebody was revoked, or blocked. */
-export type ControlReactions = Readonly<Record<string, (payload: Readonly<Record<string, unknown>>) => void>>
+export type ControlReactions = Readonly<
+  Record<string, (payload: Readonly<Record<string, unknown>>) => void | Promise<void>>
+>
 
 export interface ControlOptions {
   readonly store: Store
@@ -27,6 +29,7 @@ export interface ControlOptions {
 export class Control {
   readonly #options: ControlOptions
   readonly #followed: Followed
+  #reacting: Promise<void> = Promise.resolve()
 
   constructor(options: ControlOptions) {
     this.#options = options
@@ -62,14 +65,16 @@ export class Control {
     const channel = ADDRESS as Envelope['channel']
     feeds.stored({ type, channel, epoch, seq, operationId, user: null, payload, timestamp })
     await this.#followed.feed.reach(seq)
+    await this.#reacting
   }
 
   #react({ type, payload, seq }: Envelope): void {
-    const reactions = this.#options.reactions()
-    try {
-      if (Object.hasOwn(reactions, type)) reactions[type]?.(payload)
-    } catch (error) {
-      this.#options.logger.error({ err: error, type, seq }, 'an instance could not do what it was told')
+    const react = async () => {
+      const reactions = this.#options.reactions()
+      if (Object.hasOwn(reactions, type)) await reactions[type]?.(payload)
     }
+    this.#reacting = react().catch((error: unknown) => {
+      this.#options.logger.error({ err: error, type, seq }, 'an instance could not do what it was told')
+    })
   }
 }
