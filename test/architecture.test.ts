@@ -21,7 +21,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'server/signals': ['protocol', 'server/observe', 'server/store', 'server/channels', 'server/cluster'],
   'server/presence': ['protocol', 'server/observe', 'server/store', 'server/channels', 'server/cluster'],
   'server/session': ['protocol', 'server/observe', 'server/auth', 'server/access'],
-  'server/transports': ['protocol', 'server/observe', 'server/auth', 'server/session'],
+  'server/dialects': ['protocol'],
+  'server/transports': ['protocol', 'server/observe', 'server/auth', 'server/session', 'server/dialects'],
   'server/http': [
     'protocol',
     'server/observe',
@@ -32,6 +33,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'server/cluster',
     'server/presence',
     'server/session',
+    'server/dialects',
   ],
   server: ['protocol', 'server/*'],
   client: ['protocol'],

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { believesClaims } from '../server/config/believes-claims.ts'
 import type { Options } from '../server/config/config.ts'
 
 const SQLITE = 'sqlite:'
@@ -17,6 +18,8 @@ export function banner(options: Options, url: string, port: number): string {
     redisUrl !== undefined && `  redis    ${placeOf(redisUrl)}`,
     !verifies &&
       `  secret   generated${file ? `, kept in ${dirname(file)}` : ' for this run'}; set JWT_SECRET to choose one`,
+    believesClaims(options) &&
+      '  identity NOT VERIFIED: older clients are whoever they say they are; set JWT_SECRET to believe tokens only',
     access === 'open' && '  access   open: everybody who shows a token may edit everything; set ACCESS to decide',
     demo &&
       `\n  Open these in two windows:\n    http://localhost:${port}/?as=ann\n    http://localhost:${port}/?as=ben`,

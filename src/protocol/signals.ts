@@ -12,7 +12,13 @@ function boundedJson(bytes: number) {
     .refine((value) => jsonBytes(value) <= bytes, `expected at most ${bytes} bytes of JSON`)
 }
 
-export const typingBody = z.object({ channel: channelAddress, isTyping: z.boolean(), context })
+export const typingBody = z.object({
+  channel: channelAddress,
+  isTyping: z.boolean(),
+  context,
+  /** The client's own time, passed on as it is. */
+  timestamp: z.union([z.number(), z.string().max(64)]).optional(),
+})
 export const cursorBody = z.object({ channel: channelAddress, position: boundedJson(MAX_POSITION_BYTES), context })
 export const signalBody = z.object({
   channel: channelAddress,

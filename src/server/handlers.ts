@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { ClientBody, ClientEvent, ClientEventName, ClientReply } from '../protocol/client-events.ts'
 import { MAX_BATCH } from '../protocol/limits.ts'
 import type { Right, Role } from '../protocol/roles.ts'
@@ -6,6 +7,7 @@ import type { Revocations } from './access/revocations.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import type { Channels } from './channels/channels.ts'
 import type { Chat } from './chat/chat.ts'
+import type { typingDirect } from './dialects/older-events.ts'
 import type { Documents } from './documents/documents.ts'
 import type { Operations } from './operations.ts'
 import type { Presence } from './presence/presence.ts'
@@ -29,6 +31,8 @@ type Handlers = { [E in Served]: Handler<ClientBody<E>, Partial<ClientReply<E>>>
 /** The rooms that serve a session's requests. */
 export interface HandlersOptions {
   readonly events: ReadonlyMap<string, ClientEvent>
+  /** What only the dialects of older families may ask for. */
+  readonly olderEvents: ReadonlyMap<string, ClientEvent>
   readonly channels: Channels
   readonly presence: Presence
   readonly signals: Signals
@@ -182,7 +186,11 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
   }
 
   const handlers = new Map<string, Handler>(Object.entries(requests) as [string, Handler][])
-  for (const [type, { kind, needs }] of options.events) {
+  handlers.set('typing:direct', (session, body) => {
+    signals.typeTo(session, body as z.infer<typeof typingDirect>)
+    return { reply: {} }
+  })
+  for (const [type, { kind, needs }] of [...options.olderEvents, ...options.events]) {
     if (kind !== 'fact') continue
     handlers.set(type, (session, body, role) =>
       publish(session, { ...(body as ClientBody<'task:create'>), type }, role, needs),

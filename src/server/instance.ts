@@ -17,7 +17,9 @@ import { Feeds } from './channels/feeds.ts'
 import { Chat } from './chat/chat.ts'
 import { chatRules } from './chat/rules.ts'
 import type { ClusterListener } from './cluster/cluster.ts'
+import { believesClaims } from './config/believes-claims.ts'
 import type { Options } from './config/config.ts'
+import { OLDER_EVENTS } from './dialects/older-events.ts'
 import { Documents } from './documents/documents.ts'
 import { createDocumentRules } from './documents/rules.ts'
 import { drain } from './drain.ts'
@@ -44,7 +46,9 @@ import { Signals } from './signals/signals.ts'
 import { Stops } from './stops.ts'
 import type { Store } from './store/store.ts'
 import { createAdmission } from './transports/admission.ts'
+import type { Doorway } from './transports/doorway.ts'
 import { isOriginAllowed } from './transports/origin.ts'
+import { attachPlainWebSocket } from './transports/plain-websocket.ts'
 import { attachSocketIo } from './transports/socketio.ts'
 import { Welcome } from './welcome.ts'
 
@@ -169,9 +173,20 @@ async function putTogether(
   const events = clientEvents(declared)
   const operations = new Operations(events, channels, logger)
   const rooms = { channels, presence, signals }
-  const served = { ...rooms, events, chat, documents, operations, authenticator, access, revocations, maxReplyBytes }
+  const served = {
+    ...rooms,
+    events,
+    olderEvents: OLDER_EVENTS,
+    chat,
+    documents,
+    operations,
+    authenticator,
+    access,
+    revocations,
+    maxReplyBytes,
+  }
   const handlers = createHandlers(served)
-  const dispatch = new Dispatch({ events, handlers, maxChannels, logger, metrics })
+  const dispatch = new Dispatch({ events, olderEvents: OLDER_EVENTS, handlers, maxChannels, logger, metrics })
   const sessions = new Sessions({
     limits: {
       factsPerSecond: options.rateFactsPerSecond,
@@ -217,20 +232,27 @@ async function putTogether(
 
   const admission = createAdmission(options.rateConnectionsPerMinute)
   let draining = false
-  const io = attachSocketIo(http, {
-    ...options,
-    adapter: joined.adapter,
+  const doorway: Doorway = {
     admission,
     logger,
     metrics,
-    ready: (session) => welcome.greet(session),
     authenticate: (credentials) => authenticator.authenticate(credentials),
     open: (connection, verified) => sessions.open(connection, verified),
     prepare: (session) => welcome.prepare(session),
+    ready: (session) => welcome.greet(session),
     serve: (session, event, body, reply) => dispatch.serve(session, event, body, reply),
     close: (session, clean) => sessions.close(session, clean),
-  })
+  }
+  const io = attachSocketIo(http, { ...options, ...doorway, adapter: joined.adapter })
   stops.add(() => io.engine.close())
+  const believes = believesClaims(options)
+  if (believes) logger.warn('INSECURE_IDENTITY: clients of the older families are whoever they say they are')
+  const plain = attachPlainWebSocket(http, {
+    ...options,
+    ...doorway,
+    believesClaims: believes,
+  })
+  stops.add(() => plain.stop())
 
   const publish = createServicePublish(events, (publication) => channels.publish(publication))
   const app = createApp({

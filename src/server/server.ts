@@ -5,6 +5,7 @@ import type { DeclaredFact } from '../protocol/client-events.ts'
 import type { FactReply } from '../protocol/envelope.ts'
 import { ConveneError } from '../protocol/errors.ts'
 import { type Options, parseOptions } from './config/config.ts'
+import { doorOf } from './dialects/doors.ts'
 import { type Instance, startInstance } from './instance.ts'
 import { listening } from './listening.ts'
 import { refuseStrayUpgrades } from './transports/stray-upgrades.ts'
@@ -95,7 +96,7 @@ export function createServer(given: ServerOptions = {}): ConveneServer {
       own = createHttpServer(RECEIVED_WITHIN, handler)
       await attach(own)
       if (closing !== undefined) throw new ConveneError('unavailable', 'The server was closed while it started')
-      refuseStrayUpgrades(own, ['/socket.io/'])
+      refuseStrayUpgrades(own, (url) => url.startsWith('/socket.io/') || doorOf(url) !== undefined)
       own.on('connection', (socket: Socket) => {
         sockets.add(socket)
         socket.once('close', () => sockets.delete(socket))

@@ -258,6 +258,24 @@ export class Channels {
     this.#tell(channel, event, body, ({ id }) => id !== exceptSession)
   }
 
+  /** Whether somebody here counts who is here by sessions. */
+  hasCountersOfSessions(channel: string): boolean {
+    for (const { counts } of this.#live.get(channel)?.channel.subscribers() ?? [])
+      if (counts === 'sessions') return true
+    return false
+  }
+
+  /** Tells those who count who is here by sessions; `body` may be another one for a session. */
+  tellCountersOfSessions(
+    channel: string,
+    event: string,
+    body: unknown,
+    own?: { sessionId: string; body: unknown },
+  ): void {
+    this.#tell(channel, event, body, ({ id, counts }) => counts === 'sessions' && id !== own?.sessionId)
+    if (own) this.#tell(channel, event, own.body, ({ id, counts }) => counts === 'sessions' && id === own.sessionId)
+  }
+
   /** Tells one person's sessions, on every instance, all but one. */
   tellPerson(channel: string, userId: string, event: string, body: Record<string, unknown>, except?: string): void {
     this.tellPersonHere(channel, userId, event, body, except)

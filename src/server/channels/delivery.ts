@@ -4,18 +4,21 @@ import type { Envelope, HiddenFact } from '../../protocol/envelope.ts'
 export class Outgoing {
   readonly event: string
   readonly body: unknown
+  /** Of a signal: whose it is. */
+  readonly from: Sender | undefined
   readonly #forms = new Map<unknown, unknown>()
 
-  constructor(event: string, body: unknown) {
+  constructor(event: string, body: unknown, from?: Sender) {
     this.event = event
     this.body = body
+    this.from = from
   }
 
   /** The event in the form that `encode` makes: the same function is asked once. */
-  as<Form>(encode: (event: string, body: unknown) => Form): Form {
+  as<Form>(encode: (event: string, body: unknown, from?: Sender) => Form): Form {
     let form = this.#forms.get(encode) as Form | undefined
     if (form === undefined) {
-      form = encode(this.event, this.body)
+      form = encode(this.event, this.body, this.from)
       this.#forms.set(encode, form)
     }
     return form
@@ -49,12 +52,7 @@ export function hiddenFact({ channel, epoch, seq }: Envelope): HiddenFact {
 
 /** A signal on its way out, which may be lost. */
 export class Signal extends Outgoing {
-  readonly from: Sender
-
-  constructor(event: string, body: unknown, from: Sender) {
-    super(event, body)
-    this.from = from
-  }
+  declare readonly from: Sender
 }
 
 /** Whose signal it is. */
@@ -68,6 +66,8 @@ export interface Subscriber {
   readonly id: string
   readonly userId: string
   readonly closed: boolean
+  /** How its client counts who is here: each person once, or each of their sessions; people unless said. */
+  readonly counts?: 'people' | 'sessions'
   /** Whether so little waits for it that what may be lost is worth sending [SIG2]. */
   readonly ready: boolean
   /** Whether a fact is kept from this person [MSG1]. */

@@ -44,12 +44,24 @@ export interface PresenceMessage {
 export interface SharedPresence extends PresenceEntry {
   /** When the state was set, so that of several nodes' states the newest counts. */
   readonly stateAt: number
+  /** One each for `connections`, for those who count who is here by sessions. */
+  readonly sessions: readonly SharedSession[]
+}
+
+/** One session of a person: when it joined for the first time, and last; clients of older families do so often. */
+export interface SharedSession {
+  readonly id: string
+  readonly since: number
+  readonly joinedAt: number
 }
 
 /** What instances tell each other, each on the Redis channel of its collaboration channel. */
 export type ClusterMessage = FactMessage | SignalMessage | PersonalMessage | PresenceMessage
 
-export const sharedPresence: z.ZodType<SharedPresence> = presenceEntry.extend({ stateAt: z.number() })
+export const sharedPresence: z.ZodType<SharedPresence> = presenceEntry.extend({
+  stateAt: z.number(),
+  sessions: z.array(z.object({ id: z.string(), since: z.number(), joinedAt: z.number() })),
+})
 
 // The log of the instances' own doings is no channel, so any text may name one here.
 const channel = z.string().min(1)

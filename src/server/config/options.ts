@@ -117,13 +117,12 @@ export const OPTIONS = {
     shown: 'on when `NEXTAUTH_SECRET` or `AUTH_SECRET` is set',
     meaning: 'Accept the encrypted session tokens of NextAuth v4 and Auth.js v5, as token or as cookie.',
   }),
-  insecureIdentity: option({
+  insecureIdentity: option<boolean | undefined>({
     env: 'INSECURE_IDENTITY',
     parse: kind.flag,
-    default: () => false,
-    shown: '`false`',
-    meaning: 'Believe a user id that nobody verified, as older clients send it.',
-    later: true,
+    default: () => undefined,
+    shown: '`false`; in development, where nothing is set to verify tokens with, `true`',
+    meaning: 'Believe a user id that nobody verified, as clients of the older families on plain WebSocket send it.',
     production: {
       rule: 'an identity that nobody verified',
       refuse: (insecure) => (insecure ? 'production believes verified tokens only; leave it unset' : undefined),

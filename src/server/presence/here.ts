@@ -1,18 +1,28 @@
 import type { Author } from '../../protocol/envelope.ts'
 import { Pace } from '../channels/pace.ts'
-import type { SharedPresence } from '../cluster/message.ts'
+import type { SharedPresence, SharedSession } from '../cluster/message.ts'
 
 /** A session, as far as presence needs to know it. */
 export interface Present {
   readonly id: string
   readonly author: Author
+  /** Who counts by sessions is announced again when it joins again; by people unless said. */
+  readonly counts?: 'people' | 'sessions'
+}
+
+/** One session in a channel, as those see it who count who is here by sessions. `joinedAt` in ms since 1970. */
+export interface SessionHere {
+  readonly sessionId: string
+  readonly user: Author
+  readonly state: Readonly<Record<string, unknown>>
+  readonly joinedAt: number
 }
 
 /** One person's sessions in one channel on this instance, and what they show. */
 export class Here {
   /** When the others are told of another state [PRE2]. */
   readonly updates: Pace
-  readonly #sessions = new Set<string>()
+  readonly #sessions = new Map<string, SharedSession>()
   #user: Author
   #state: Record<string, unknown>
   #stateAt: number
@@ -23,12 +33,12 @@ export class Here {
   /** Goes on with what a person shows elsewhere already, if they do. */
   constructor(
     session: Present,
-    { state, stateAt, joinedAt }: Omit<SharedPresence, 'user' | 'connections'>,
+    { state, stateAt, joinedAt }: Pick<SharedPresence, 'state' | 'stateAt' | 'joinedAt'>,
     paceMs: number,
   ) {
     this.updates = new Pace(paceMs)
     this.#user = session.author
-    this.#sessions.add(session.id)
+    this.#join(session)
     this.#state = state
     this.#stateAt = stateAt
     this.#joinedAt = joinedAt
@@ -41,6 +51,7 @@ export class Here {
       state: this.#state,
       joinedAt: this.#joinedAt,
       stateAt: this.#stateAt,
+      sessions: [...this.#sessions.values()],
     }
   }
 
@@ -54,11 +65,14 @@ export class Here {
 
   /**
    * A session that was not here yet may be the lost one come back, by now under a newer name.
-   * False when it was here already.
+   * False when it was here already, and nobody need know that it joined again.
    */
   enter(session: Present): boolean {
-    if (this.#sessions.has(session.id)) return false
-    this.#sessions.add(session.id)
+    if (this.#sessions.has(session.id)) {
+      if (session.counts === 'sessions') this.#join(session)
+      return session.counts === 'sessions'
+    }
+    this.#join(session)
     this.#user = session.author
     this.stopWaiting()
     return true
@@ -96,6 +110,14 @@ export class Here {
   stopWaiting(): void {
     clearTimeout(this.#grace)
     this.#grace = undefined
+  }
+
+  /** It keeps its place among the others when it joins again, at another time. */
+  #join({ id }: Present): void {
+    const before = this.#sessions.get(id)
+    const now = Date.now()
+    const joinedAt = before ? Math.max(now, before.joinedAt + 1) : now
+    this.#sessions.set(id, { id, since: before?.since ?? now, joinedAt })
   }
 
   /** Nothing is waited for any more: no lost session, and nothing that was to be told. */

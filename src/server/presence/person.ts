@@ -1,7 +1,7 @@
 import { jsonBytes } from '../../protocol/limits.ts'
 import type { PresenceEntry } from '../../protocol/presence.ts'
 import type { SharedPresence } from '../cluster/message.ts'
-import { Here, isNewer, type Present } from './here.ts'
+import { Here, isNewer, type Present, type SessionHere } from './here.ts'
 
 /** What an entry takes as JSON in a list, its comma included. */
 interface EntryBytes {
@@ -52,10 +52,18 @@ export class Person {
   get entry(): PresenceEntry | undefined {
     const folded = this.#fold()
     if (folded && !this.#entry) {
-      const { stateAt: _, ...entry } = folded
+      const { stateAt: _stateAt, sessions: _sessions, ...entry } = folded
       this.#entry = entry
     }
     return this.#entry
+  }
+
+  /** Each session by itself, and since when it is here. */
+  get sessions(): readonly (SessionHere & { readonly since: number })[] {
+    const folded = this.#fold()
+    if (!folded) return []
+    const { user, state } = folded
+    return folded.sessions.map(({ id, since, joinedAt }) => ({ sessionId: id, user, state, joinedAt, since }))
   }
 
   get bytes(): EntryBytes {
@@ -165,5 +173,6 @@ function folded(one: SharedPresence, other: SharedPresence): SharedPresence {
     state,
     joinedAt: Math.min(one.joinedAt, other.joinedAt),
     stateAt,
+    sessions: [...one.sessions, ...other.sessions],
   }
 }

@@ -16,7 +16,7 @@ const LEARN_MS = 1000
 const VIEWS_AT_ONCE = 50
 
 export interface PresenceOptions {
-  readonly channels: Pick<Channels, 'tell'>
+  readonly channels: Pick<Channels, 'tell' | 'tellCountersOfSessions' | 'hasCountersOfSessions'>
   readonly cluster: Cluster
   /** How long a person whose session was lost still counts as present. */
   readonly graceMs: number
@@ -111,6 +111,7 @@ export class Presence {
       this.#share(view, person)
       const update = { channel, userId: person.id, state: person.entry?.state }
       this.#options.channels.tell(channel, 'presence:update', update, session.id)
+      if (view.roster.isWanted) view.roster.shown(person.sessions.find(({ sessionId }) => sessionId === session.id))
     })
   }
 
@@ -206,9 +207,10 @@ export class Presence {
   #view(channel: string): View {
     const found = this.#views.get(channel)
     if (found) return found
-    const { cluster, graceMs } = this.#options
+    const { cluster, channels, graceMs } = this.#options
     const view = new View(channel, {
       cluster,
+      channels,
       graceMs,
       change: (of, userId, change) => this.#change(of, userId, change),
     })
@@ -230,6 +232,8 @@ export class Presence {
     const { channels } = this.#options
     const person = view.person(userId)
     const before = person.entry
+    const counted = view.roster.isWanted
+    const sessionsBefore = counted ? person.sessions : []
     const own = change(person)
     const after = person.entry
     if (own) this.#share(view, person)
@@ -238,7 +242,9 @@ export class Presence {
     if (before && !after) channels.tell(channel, 'presence:leave', { channel, userId })
     if (before && after && !isDeepStrictEqual(before.state, after.state)) {
       channels.tell(channel, 'presence:update', { channel, userId, state: after.state })
+      if (counted) view.roster.shown(person.sessions[0])
     }
+    if (counted) view.roster.changed(sessionsBefore, person.sessions)
     this.#closeIfIdle(view)
   }
 

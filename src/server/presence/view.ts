@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Cluster } from '../cluster/cluster.ts'
 import { sharedPresence } from '../cluster/message.ts'
 import { type Elsewhere, Person } from './person.ts'
+import { Roster } from './roster.ts'
 
 /** What is shown of a person under a lease. */
 export const shownPresence = z.object({ version: z.int(), entry: sharedPresence })
@@ -11,6 +12,7 @@ export type Change = (person: Person) => boolean | undefined
 
 export interface ViewOptions {
   readonly cluster: Cluster
+  readonly channels: ConstructorParameters<typeof Roster>[1]
   /** How long somebody who was lost still counts as present. */
   readonly graceMs: number
   /** Called for whatever is learnt of somebody. */
@@ -30,6 +32,7 @@ interface Reading {
 /** The people of one channel that somebody is in here, or is about to be. */
 export class View {
   readonly channel: string
+  readonly roster: Roster
   /** Joins under way that count on it. */
   holds = 0
   /** Whether it is known who is elsewhere. */
@@ -46,6 +49,7 @@ export class View {
   constructor(channel: string, options: ViewOptions) {
     this.channel = channel
     this.#options = options
+    this.roster = new Roster(channel, options.channels, () => [...this.#people.values()])
     this.known = options.cluster.health === 'off'
   }
 
@@ -123,6 +127,7 @@ export class View {
   stop(): void {
     this.#stopped = true
     clearTimeout(this.#again)
+    this.roster.stop()
     for (const person of this.#people.values()) person.stop()
     this.#people.clear()
   }

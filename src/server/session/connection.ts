@@ -4,7 +4,9 @@ import type { ConveneError } from '../../protocol/errors.ts'
 export interface Outgoing {
   readonly event: string
   readonly body: unknown
-  as<Form>(encode: (event: string, body: unknown) => Form): Form
+  /** Of a signal: whose it is. */
+  readonly from?: { readonly sessionId: string; readonly userId: string } | undefined
+  as<Form>(encode: (event: string, body: unknown, from?: Outgoing['from']) => Form): Form
 }
 
 /** One pipe to one client, as every transport gives it. Nothing here throws; a closed one ignores what comes. */
@@ -12,6 +14,10 @@ export interface Connection {
   readonly id: string
   /** The client's address, as far as the proxies in front are believed. */
   readonly address: string
+  /** How its client counts who is here: each person once, or, as older families do, each of their sessions. */
+  readonly counts: 'people' | 'sessions'
+  /** Whether its client is of an older family, whose dialect may ask for more than the protocol's events. */
+  readonly older: boolean
   /** False from the moment on which nothing more is sent: what is told after it would be told to nobody. */
   readonly open: boolean
   /** Whether hardly anything waits for the client: what may be lost is sent only then. */

@@ -23,6 +23,8 @@ export type Reply = (reply: { ok: true } | { ok: false; error: ErrorBody }) => v
 
 export interface DispatchOptions {
   readonly events: ReadonlyMap<string, ClientEvent>
+  /** What only the dialects of older families may ask for. */
+  readonly olderEvents: ReadonlyMap<string, ClientEvent>
   readonly handlers: ReadonlyMap<string, Handler>
   readonly maxChannels: number
   readonly logger: Logger
@@ -105,7 +107,7 @@ export class Dispatch {
   }
 
   #answer(session: Session, name: unknown, body: unknown): Answer | Promise<Answer> {
-    const event = typeof name === 'string' ? this.#options.events.get(name) : undefined
+    const event = typeof name === 'string' ? this.#find(session, name) : undefined
     const handler = typeof name === 'string' ? this.#options.handlers.get(name) : undefined
     if (name === 'ping' || event?.kind === 'signal') session.signalRate.take('signals')
     else session.factRate.take('requests')
@@ -119,6 +121,11 @@ export class Dispatch {
         ? serveMember(session, channel, event, parsed, (role) => handler(session, parsed, role))
         : this.#enter(session, channel, parsed, () => handler(session, parsed, 'viewer')),
     )
+  }
+
+  #find(session: Session, name: string): ClientEvent | undefined {
+    const { events, olderEvents } = this.#options
+    return events.get(name) ?? (session.connection.older ? olderEvents.get(name) : undefined)
   }
 
   /** Sees that a session does not enter too many channels. Whether it may enter this one, the handler asks. */

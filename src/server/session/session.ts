@@ -66,6 +66,10 @@ export class Session {
     return this.#verified.identity
   }
 
+  get counts(): Connection['counts'] {
+    return this.connection.counts
+  }
+
   /** When its token ends, in ms since 1970. */
   get expiresAt(): number {
     return this.#verified.expiresAt

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { isChannelAddress } from '../../protocol/channel.ts'
 import type { Author } from '../../protocol/envelope.ts'
 import { TYPING_MS } from '../../protocol/limits.ts'
 import { type cursorBody, type signalBody, type typingBody, typing as typingEvent } from '../../protocol/signals.ts'
@@ -41,8 +42,8 @@ export class Signals {
     return this.#here.size
   }
 
-  type(session: Signaller, { channel, isTyping, context }: z.infer<typeof typingBody>): void {
-    const typing: Typing = { channel, sessionId: session.id, user: session.author, context }
+  type(session: Signaller, { channel, isTyping, context, timestamp }: z.infer<typeof typingBody>): void {
+    const typing: Typing = { channel, sessionId: session.id, user: session.author, context, timestamp }
     if (isTyping) {
       this.#here.start(typing)
       const message = messageOf(typing, true)
@@ -53,6 +54,12 @@ export class Signals {
     const before = this.#here.end(channel, session.id)
     if (before && before.context !== context) this.#stopped(before)
     this.#stopped(typing)
+  }
+
+  /** Tells one person, wherever they are, that somebody writes to them [D4]. */
+  typeTo(session: Signaller, { userId, isTyping }: { userId: string; isTyping: boolean }): void {
+    const channel = `user:${userId}`
+    if (isChannelAddress(channel)) this.type(session, { channel, isTyping })
   }
 
   /** Of one session's cursors in a channel only the newest of a turn goes out [SIG2], and to other instances fewer. */
@@ -136,7 +143,13 @@ export class Signals {
   }
 }
 
-function messageOf({ channel, sessionId, user, context }: Typing, isTyping: boolean): SignalMessage {
-  const body = { channel, user, isTyping, ...(context !== undefined && { context }) }
+function messageOf({ channel, sessionId, user, context, timestamp }: Typing, isTyping: boolean): SignalMessage {
+  const body = {
+    channel,
+    user,
+    isTyping,
+    ...(context !== undefined && { context }),
+    ...(isTyping && timestamp !== undefined && { timestamp }),
+  }
   return { kind: 'signal', channel, event: 'typing', body, from: { sessionId, userId: user.id } }
 }

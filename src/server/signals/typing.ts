@@ -6,6 +6,8 @@ export interface Typing {
   readonly sessionId: string
   readonly user: Author
   readonly context: string | undefined
+  /** When it began, by the client's own time. */
+  readonly timestamp?: number | string | undefined
 }
 
 interface Entry extends Typing {

@@ -1,5 +1,6 @@
 import type { Socket } from 'socket.io'
 import { type ConveneError, ERRORS } from '../../protocol/errors.ts'
+import type { SocketIoDialect } from '../dialects/dialect.ts'
 import type { Connection, Outgoing } from '../session/connection.ts'
 import { Outbox } from './outbox.ts'
 
@@ -9,6 +10,7 @@ export class SocketIoConnection implements Connection {
   readonly address: string
   readonly #socket: Socket
   readonly #outbox: Outbox
+  #dialect: SocketIoDialect | undefined
 
   constructor(socket: Socket, address: string, maxOutboundBytes: number, slow: () => void) {
     this.id = socket.id
@@ -20,6 +22,23 @@ export class SocketIoConnection implements Connection {
     })
   }
 
+  get older(): boolean {
+    return this.#dialect !== undefined
+  }
+
+  get counts(): 'people' | 'sessions' {
+    return this.older ? 'sessions' : 'people'
+  }
+
+  /** The words its client is told everything in from now on; the protocol's own until then. */
+  get dialect(): SocketIoDialect | undefined {
+    return this.#dialect
+  }
+
+  speak(dialect: SocketIoDialect): void {
+    this.#dialect = dialect
+  }
+
   get open(): boolean {
     return this.#socket.conn.readyState === 'open' && !this.#outbox.overflowed
   }
@@ -29,7 +48,7 @@ export class SocketIoConnection implements Connection {
   }
 
   measure(event: Outgoing): number {
-    return this.#outbox.measure(event)
+    return this.#inItsWords(event).reduce((sum, words) => sum + this.#outbox.measure(words), 0)
   }
 
   drained(): Promise<void> {
@@ -37,11 +56,17 @@ export class SocketIoConnection implements Connection {
   }
 
   send(event: string, body: unknown): void {
+    for (const words of this.#inItsWords({ event, body, as: (write) => write(event, body) })) this.emit(words)
+  }
+
+  /** Emits something as it is. */
+  emit({ event, body }: { readonly event: string; readonly body: unknown }): void {
     if (this.#socket.connected && !this.#outbox.overflowed) this.#socket.emit(event, body)
   }
 
   deliver(events: readonly Outgoing[]): void {
-    if (this.#socket.connected) this.#outbox.deliver(events)
+    if (!this.#socket.connected) return
+    this.#outbox.deliver(this.#dialect ? events.flatMap((event) => this.#inItsWords(event)) : events)
   }
 
   /** [CH2] An embedding application's `io.to(channel)` reaches its members. */
@@ -63,6 +88,10 @@ export class SocketIoConnection implements Connection {
 
   reset(): void {
     this.#socket.conn.close()
+  }
+
+  #inItsWords(event: Outgoing): readonly Outgoing[] {
+    return this.#dialect ? this.#dialect.tell(event) : [event]
   }
 
   // A polite close waits for what the client does not read.

@@ -2,20 +2,19 @@ import type { Server as HttpServer } from 'node:http'
 import { Server, type ServerOptions, type Socket } from 'socket.io'
 import { Encoder } from 'socket.io-parser'
 import { ConveneError } from '../../protocol/errors.ts'
-import type { Credentials, Verified } from '../auth/authenticator.ts'
-import type { Logger } from '../observe/logger.ts'
-import type { Metrics } from '../observe/metrics.ts'
-import type { Connection } from '../session/connection.ts'
+import type { Credentials } from '../auth/authenticator.ts'
+import { beginsBoard, speakBoard } from '../dialects/board.ts'
+import type { Step, Words } from '../dialects/dialect.ts'
 import type { Reply } from '../session/dispatch.ts'
 import type { Session } from '../session/session.ts'
-import type { Admission } from './admission.ts'
 import { clientAddress } from './client-address.ts'
+import type { Doorway } from './doorway.ts'
 import { limitedDecoder } from './limited-decoder.ts'
 import { type AllowedOrigins, isOriginAllowed } from './origin.ts'
 import { SocketIoConnection } from './socketio-connection.ts'
 import { whenGone } from './when-gone.ts'
 
-export interface SocketIoOptions {
+export interface SocketIoOptions extends Doorway {
   readonly allowedOrigins: AllowedOrigins
   readonly trustProxy: number
   readonly transports: readonly ('websocket' | 'polling')[]
@@ -26,28 +25,12 @@ export interface SocketIoOptions {
   readonly maxOutboundBytes: number
   /** Takes what an embedding app emits to rooms to other instances. */
   readonly adapter?: ServerOptions['adapter'] | undefined
-  readonly admission: Admission
-  readonly logger: Logger
-  readonly metrics: Metrics
-  authenticate(credentials: Credentials): Promise<Verified>
-  /** Makes a session of a verified connection. @throws ConveneError `too_many` */
-  open(connection: Connection, verified: Verified): Session
-  /**
-   * Learns what has to be known of a session before the client is told that it is connected.
-   * @throws ConveneError `revoked`, `unavailable`
-   */
-  prepare(session: Session): Promise<void>
-  /** The client has been told that it is connected. */
-  ready(session: Session): Promise<void>
-  serve(session: Session, event: unknown, body: unknown, reply: Reply | undefined): Promise<void>
-  /** The client is gone; `clean` when it meant to go. May be called twice. */
-  close(session: Session, clean: boolean): void
 }
 
 /** Serves Socket.IO clients on `/socket.io/` of an HTTP server. */
 export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Server {
   const { logger, metrics } = options
-  const sessions = new WeakMap<Socket, Session>()
+  const sessions = new WeakMap<Socket, { session: Session; connection: SocketIoConnection }>()
   const io = new Server(http, {
     serveClient: false,
     destroyUpgrade: false, // other doors on this HTTP server take the upgrades of their own paths
@@ -82,7 +65,7 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
       logger.warn({ session: socket.id, user: verified.identity.id, address }, 'a session that does not read was cut')
     })
     const session = options.open(connection, verified)
-    sessions.set(socket, session)
+    sessions.set(socket, { session, connection })
     whenGone(socket, (clean) => options.close(session, clean))
     await options.prepare(session)
   }
@@ -106,8 +89,9 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
   })
 
   io.on('connection', (socket) => {
-    const session = sessions.get(socket)
-    if (!session) return
+    const found = sessions.get(socket)
+    if (!found) return
+    const { session, connection } = found
     socket.once('disconnect', () => socket.conn.close())
     socket.onAny((event: unknown, ...args: unknown[]) => {
       // What came in one read may outlive its connection by thousands of packets.
@@ -115,12 +99,34 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
       const last = args.at(-1)
       const reply = typeof last === 'function' ? (last as Reply) : undefined
       const body = args[0] === last && reply ? undefined : args[0]
-      void options.serve(session, event, body, reply)
+      if (!connection.dialect && beginsBoard(event)) {
+        const { author: user, id: sessionId } = session
+        connection.speak(speakBoard({ sessionId, user, query: new URLSearchParams() }))
+      }
+      if (connection.dialect) take(found, connection.dialect.hear({ event, body, reply }))
+      else void options.serve(session, event, body, reply)
     })
     options.ready(session).catch((error: unknown) => {
       session.connection.close(error instanceof ConveneError ? error : refusalOf(error))
     })
   })
+
+  /** What a client of an older family said, in the words of the protocol. */
+  function take(
+    { session, connection }: { session: Session; connection: SocketIoConnection },
+    steps: readonly Step<Words>[],
+  ) {
+    for (const step of steps) {
+      if ('say' in step) {
+        for (const words of step.say) connection.emit(words)
+      } else if ('ask' in step) {
+        const { ask, body, answered } = step
+        const reply: Reply | undefined =
+          answered && ((answer) => answered(answer).map((words) => connection.emit(words)))
+        void options.serve(session, ask, body, reply)
+      }
+    }
+  }
 
   return io
 }

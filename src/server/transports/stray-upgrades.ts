@@ -18,9 +18,9 @@ const RESPONSE = [
  * them no timeout: a client that asks for `h2c`, as Java's does, would wait for ever, and a server that closes for it.
  * For an HTTP server of our own; on an app's the app may have other doors.
  */
-export function refuseStrayUpgrades(http: HttpServer, doors: readonly string[]): void {
+export function refuseStrayUpgrades(http: HttpServer, isTaken: (url: string) => boolean): void {
   http.on('upgrade', (request, socket) => {
-    if (doors.some((door) => request.url?.startsWith(door))) return
+    if (isTaken(request.url ?? '')) return
     socket.on('error', () => {})
     socket.end(RESPONSE, () => socket.destroy())
   })

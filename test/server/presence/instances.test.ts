@@ -38,6 +38,8 @@ async function instance(redis: RedisServer, graceMs = NEVER_MS) {
     cluster,
     graceMs,
     channels: {
+      hasCountersOfSessions: () => false,
+      tellCountersOfSessions() {},
       tell(_channel, event, body) {
         if (!hasMembers) return
         const { userId, member, state } = body as {
@@ -123,6 +125,7 @@ test('[PRE2] a state set after another was seen is newer, however slow the clock
     state: { from: 'the future' },
     joinedAt: Date.now(),
     stateAt: Date.now() + 3_600_000,
+    sessions: [],
   }
   // As from an instance whose clock is an hour fast.
   a.presence.receive({ kind: 'presence', channel, node: 'fast', userId: 'ann', version: 1, entry: hour })
@@ -242,7 +245,7 @@ test('[PRE5] what was told while it was learnt who is elsewhere counts more than
   const { node } = a.cluster
   b.presence.receive({ kind: 'presence', channel, node, userId: 'ann', version: 1000, entry: null })
   const state = { newer: true }
-  const entry: SharedPresence = { user: { id: 'abe' }, connections: 7, state, joinedAt: 1, stateAt: Date.now() }
+  const entry: SharedPresence = { user: { id: 'abe' }, connections: 7, state, joinedAt: 1, stateAt: Date.now(), sessions: [] }
   b.presence.receive({ kind: 'presence', channel, node, userId: 'abe', version: 1001, entry })
   const close = await opening
   expect(b.list().members).toMatchObject([{ user: { id: 'abe' }, connections: 7, state }])
@@ -341,7 +344,7 @@ test('a list that somebody else wrote into Redis, or that is of another kind, is
   a.cluster.leases.show(`presence ${channel}`, 'eve', { version: 1, entry: 'none' })
   a.cluster.leases.show(`presence ${channel}`, 'mal', {
     version: 1,
-    entry: { user: { id: 'ben' }, connections: 1, state: {}, joinedAt: 1, stateAt: 1 },
+    entry: { user: { id: 'ben' }, connections: 1, state: {}, joinedAt: 1, stateAt: 1, sessions: [] },
   })
   await a.cluster.leases.read('nothing')
   expect((await b.presence.read(channel)).members.map(({ user }) => user.id)).toEqual(['ann'])

@@ -52,6 +52,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
   const handlers = createHandlers({
     ...rooms,
     events,
+    olderEvents: new Map(),
     chat: new Chat(store),
     documents: new Documents(store),
     operations: new Operations(events, channels, logger),
@@ -60,7 +61,7 @@ export async function openRooms(late: (store: Store) => Store): Promise<World> {
     revocations: new Revocations(store, control),
     maxReplyBytes: limits.maxReplyBytes,
   })
-  const dispatch = new Dispatch({ events, handlers, maxChannels: 100, logger, metrics })
+  const dispatch = new Dispatch({ events, olderEvents: new Map(), handlers, maxChannels: 100, logger, metrics })
   const sessions = new Sessions({
     limits: { ...PLENTY, maxChannels: 100 },
     maxConnectionsPerUser: 100,
@@ -111,6 +112,8 @@ function pipe(id: string, transcript: Transcript): Connection {
   return {
     id,
     address: '127.0.0.1',
+    counts: 'people',
+    older: false,
     ready: true,
     measure: () => 100,
     get open() {

@@ -1,0 +1,27 @@
+import type { Envelope } from '../../protocol/envelope.ts'
+
+/** The fact that an event tells; undefined when it tells something else. */
+export function factOf(event: string, body: unknown): Envelope | undefined {
+  const fact = body as Partial<Envelope> | null | undefined
+  const isFact = typeof fact === 'object' && fact !== null && fact.type === event && fact.operationId !== undefined
+  return isFact ? (fact as Envelope) : undefined
+}
+
+/** [D5] Where a fact stands: what may be added to any object an older client is told. */
+export function placeOf({ epoch, seq, channel }: Envelope) {
+  return { epoch, seq, channel }
+}
+
+/** The field of something that may be anything. */
+export function field(of: unknown, name: string): unknown {
+  return isObject(of) && Object.hasOwn(of, name) ? of[name] : undefined
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Text that is not empty. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

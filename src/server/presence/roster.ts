@@ -1,0 +1,101 @@
+import type { Channels } from '../channels/channels.ts'
+import { Pace } from '../channels/pace.ts'
+import type { SessionHere } from './here.ts'
+import type { Person } from './person.ts'
+
+/**
+ * What they are told: of one session that came (or joined again), went, or shows something else, and of all that are
+ * here, in the order they came, as long as the list is not too long to be told each time.
+ */
+export interface RosterChange {
+  readonly channel: string
+  readonly change: 'joined' | 'left' | 'shown' | 'listed'
+  readonly session?: SessionHere
+  readonly sessions?: readonly SessionHere[]
+  readonly count: number
+}
+
+// Told whole each time up to here; a longer list goes to everybody only now and then, at most so many entries of it.
+const SHORT = 50
+const MOST = 1000
+
+/** Who is in a channel, session by session, for those who count so. */
+export class Roster {
+  readonly #channel: string
+  readonly #channels: Pick<Channels, 'tellCountersOfSessions' | 'hasCountersOfSessions'>
+  readonly #people: () => readonly Person[]
+  #pace: Pace | undefined
+  #paceMs = 0
+
+  constructor(
+    channel: string,
+    channels: Pick<Channels, 'tellCountersOfSessions' | 'hasCountersOfSessions'>,
+    people: () => readonly Person[],
+  ) {
+    this.#channel = channel
+    this.#channels = channels
+    this.#people = people
+  }
+
+  /** Whether anybody wants to know. */
+  get isWanted(): boolean {
+    return this.#channels.hasCountersOfSessions(this.#channel)
+  }
+
+  /** Tells what is different of one person's sessions. */
+  changed(before: readonly SessionHere[], after: readonly SessionHere[]): void {
+    const was = new Map(before.map((session) => [session.sessionId, session]))
+    const is = new Set(after.map(({ sessionId }) => sessionId))
+    for (const session of before) if (!is.has(session.sessionId)) this.#tell('left', session)
+    for (const session of after) {
+      if (was.get(session.sessionId)?.joinedAt !== session.joinedAt) this.#tell('joined', session)
+    }
+  }
+
+  /** Tells that somebody shows something else. */
+  shown(session: SessionHere | undefined): void {
+    if (session) this.#tell('shown', session)
+  }
+
+  stop(): void {
+    this.#pace?.stop()
+  }
+
+  #tell(change: RosterChange['change'], session: SessionHere): void {
+    const all = this.#sessions()
+    const told = { channel: this.#channel, change, session, count: all.length }
+    const whole = { ...told, sessions: all.slice(0, MOST) }
+    if (all.length <= SHORT) {
+      this.#send(whole)
+      return
+    }
+    // Who has just come needs the list; the others have one already.
+    const own = change === 'joined' ? { sessionId: session.sessionId, body: whole } : undefined
+    this.#send(told, own)
+    this.#listSoon(all.length)
+  }
+
+  /** What goes to everybody grows with the square of their number; that much it is stretched. */
+  #listSoon(count: number): void {
+    const paceMs = Math.ceil(count ** 2 / 100)
+    if (!this.#pace || paceMs > 2 * this.#paceMs) {
+      this.#pace?.stop()
+      this.#pace = new Pace(paceMs)
+      this.#paceMs = paceMs
+    }
+    this.#pace.do(() => {
+      const all = this.#sessions()
+      this.#send({ channel: this.#channel, change: 'listed', sessions: all.slice(0, MOST), count: all.length })
+    })
+  }
+
+  #send(body: RosterChange, own?: { sessionId: string; body: RosterChange }): void {
+    this.#channels.tellCountersOfSessions(this.#channel, 'presence:sessions', body, own)
+  }
+
+  #sessions(): SessionHere[] {
+    const all = this.#people().flatMap((person) => person.sessions)
+    all.sort((a, b) => a.since - b.since || (a.sessionId < b.sessionId ? -1 : 1))
+    return all.map(({ since: _since, ...session }) => session)
+  }
+}
