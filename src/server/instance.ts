@@ -1,4 +1,4 @@
-import type { Server as HttpServer } from 'node:http'
+import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import type { Express } from 'express'
 import type { Server as SocketIoServer } from 'socket.io'
@@ -11,6 +11,7 @@ import { withOwnChannel } from './access/policy.ts'
 import { Revocations } from './access/revocations.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
 import type { Identity } from './auth/identity.ts'
+import { createOlderIdentity, shownIn } from './auth/older-identity.ts'
 import { Channels } from './channels/channels.ts'
 import { Control } from './channels/control.ts'
 import { Feeds } from './channels/feeds.ts'
@@ -47,7 +48,7 @@ import { Stops } from './stops.ts'
 import type { Store } from './store/store.ts'
 import { createAdmission } from './transports/admission.ts'
 import type { Doorway } from './transports/doorway.ts'
-import { isOriginAllowed } from './transports/origin.ts'
+import { isFromPage, isOriginAllowed } from './transports/origin.ts'
 import { attachPlainWebSocket } from './transports/plain-websocket.ts'
 import { attachSocketIo } from './transports/socketio.ts'
 import { Welcome } from './welcome.ts'
@@ -161,6 +162,7 @@ async function putTogether(
     audience: jwtAudience,
     nextAuth: options.nextAuth,
   })
+  const olderIdentity = createOlderIdentity(authenticator, believesClaims(options))
   const signals = new Signals({ channels, cluster })
   stops.add(() => signals.stop())
   const chat = new Chat(store, maxReplyBytes)
@@ -230,6 +232,15 @@ async function putTogether(
     return identity
   }
 
+  /** Who calls over HTTP as a client of an older family. */
+  async function authenticateOlder(request: IncomingMessage): Promise<Identity> {
+    const { url = '', headers } = request
+    const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length))
+    const { identity } = await olderIdentity.identify(shownIn(headers, query, isFromPage(headers, allowedOrigins)))
+    await revocations.check(identity)
+    return identity
+  }
+
   const admission = createAdmission(options.rateConnectionsPerMinute)
   let draining = false
   const doorway: Doorway = {
@@ -245,12 +256,12 @@ async function putTogether(
   }
   const io = attachSocketIo(http, { ...options, ...doorway, adapter: joined.adapter })
   stops.add(() => io.engine.close())
-  const believes = believesClaims(options)
-  if (believes) logger.warn('INSECURE_IDENTITY: clients of the older families are whoever they say they are')
+  if (olderIdentity.believesClaims)
+    logger.warn('INSECURE_IDENTITY: clients of the older families are whoever they say they are')
   const plain = attachPlainWebSocket(http, {
     ...options,
     ...doorway,
-    believesClaims: believes,
+    identity: olderIdentity,
   })
   stops.add(() => plain.stop())
 
@@ -263,6 +274,7 @@ async function putTogether(
     isOriginAllowed: (origin) => isOriginAllowed(origin, allowedOrigins),
     isDraining: () => draining,
     authenticate,
+    authenticateOlder,
     ...rooms,
     sessions,
     store,

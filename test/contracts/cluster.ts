@@ -102,7 +102,14 @@ export function clusterContract(name: string, start: () => Promise<ClusterNode>)
         node: ann.cluster.node,
         userId: 'ann',
         version: 3,
-        entry: { user: { id: 'ann' }, connections: 2, state: { at: 'é' }, joinedAt: 5, stateAt: 6, sessions: [{ id: 'a1', since: 5, joinedAt: 5 }] },
+        entry: {
+          user: { id: 'ann' },
+          connections: 2,
+          state: { at: 'é' },
+          joinedAt: 5,
+          stateAt: 6,
+          sessions: [{ id: 'a1', since: 5, joinedAt: 5 }],
+        },
       }
       const personal = { kind: 'personal', channel, userId: 'ann', event: 'message:read', body: { upTo: 4 } } as const
       const told = [fact(1), signal(1), personal, presence, { ...presence, entry: null, version: 4 }, fact(2)]

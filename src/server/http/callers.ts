@@ -16,10 +16,19 @@ export interface CallersOptions {
   isOriginAllowed(origin: string | undefined): boolean
   /** @throws ConveneError `unauthenticated`, `token_expired`, `revoked`, `unavailable` */
   authenticate(token: string): Promise<Identity>
+  /**
+   * Believes what clients of the older families show as well: a token in the URL, a session's cookie, or a mere claim.
+   * @throws ConveneError as `authenticate`
+   */
+  authenticateOlder(request: Request): Promise<Identity>
 }
 
 /** Who somebody is to a row that lets in whom `may` says. */
-export type WhoCalls = (request: Request, response: Response, may: Exclude<May, 'public'>) => Promise<Caller>
+export type WhoCalls = (
+  request: Request,
+  response: Response,
+  may: Exclude<May, 'public'>,
+) => Promise<Caller | undefined>
 
 /** [API1] Believes a key first, then a person's token as a bearer, and nothing in the query. */
 export function createCallers(options: CallersOptions): WhoCalls {
@@ -42,7 +51,17 @@ export function createCallers(options: CallersOptions): WhoCalls {
       : 'This key is not one of API_KEYS'
   }
 
+  function asPerson(identity: Identity): Caller {
+    const rate = rateOf(identity.id)
+    rate.take('requests')
+    return { kind: 'user', identity, rate }
+  }
+
   return async (request, response, may) => {
+    if (may === 'older user') return asPerson(await options.authenticateOlder(request))
+    if (may === 'older user or nobody') {
+      return options.authenticateOlder(request).then(asPerson, () => undefined)
+    }
     const bearer = /^Bearer (.+)$/i.exec(request.get('authorization') ?? '')?.[1]
     const key = bearer ?? request.get('x-api-key') ?? keyOfPath(response)
     if (key !== undefined && isKnown(key, known)) {
@@ -50,10 +69,7 @@ export function createCallers(options: CallersOptions): WhoCalls {
       throw new ConveneError('unauthenticated', NO_PERSON)
     }
     if (bearer !== undefined && may !== 'key') {
-      const identity = await authenticate(bearer)
-      const rate = rateOf(identity.id)
-      rate.take('requests')
-      return { kind: 'user', identity, rate }
+      return asPerson(await authenticate(bearer))
     }
     // A wrong key is wrong in development too.
     if (key !== undefined) throw new ConveneError('unauthenticated', wrongKey(bearer, may))

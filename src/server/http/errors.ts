@@ -32,7 +32,8 @@ export function errorHandler(logger: Logger): ErrorRequestHandler {
   }
 }
 
-function errorOf(thrown: unknown, logger: Logger, method: string): ConveneError {
+/** Whatever was thrown, as a caller is told of it. */
+export function errorOf(thrown: unknown, logger: Logger, method: string): ConveneError {
   if (thrown instanceof ConveneError) return toldOf(thrown, logger, method)
   const { type, status } = (thrown ?? {}) as { type?: string; status?: number }
   const known = type === undefined ? undefined : BODY_ERRORS[type]

@@ -2,13 +2,16 @@ import type { Express, Request, Response } from 'express'
 import { z } from 'zod'
 import { ConveneError, parseBody } from '../../protocol/errors.ts'
 import { MAX_DEPTH } from '../../protocol/limits.ts'
+import type { Logger } from '../observe/logger.ts'
 import type { WhoCalls } from './callers.ts'
 import { isDeeper } from './depth.ts'
+import { errorOf } from './errors.ts'
 import { readJson, requireJson } from './json-body.ts'
 import { OtherStatus, type Route } from './route.ts'
 
 export interface MountOptions {
   readonly whoCalls: WhoCalls
+  readonly logger: Logger
   isDraining(): boolean
 }
 
@@ -16,15 +19,24 @@ export interface MountOptions {
 export function mount(app: Express, routes: readonly Route[], options: MountOptions): void {
   for (const route of routes) {
     app[route.method](route.path, async (request, response) => {
-      const caller = route.may === 'public' ? undefined : await options.whoCalls(request, response, route.may)
-      if (route.method !== 'get') {
-        if (options.isDraining()) throw new ConveneError('draining', 'Server is draining', { retryAfterMs: 1000 })
-        requireJson(request)
-        await readJson(request, response)
+      try {
+        send(response, route, await answer(route, request, response, options))
+      } catch (thrown) {
+        if (!route.failure) throw thrown
+        send(response, route, route.failure(errorOf(thrown, options.logger, request.method).toBody()))
       }
-      send(response, route, await route.handle({ ...asked(route, request), caller }))
     })
   }
+}
+
+async function answer(route: Route, request: Request, response: Response, options: MountOptions): Promise<unknown> {
+  const caller = route.may === 'public' ? undefined : await options.whoCalls(request, response, route.may)
+  if (route.method !== 'get') {
+    if (options.isDraining()) throw new ConveneError('draining', 'Server is draining', { retryAfterMs: 1000 })
+    requireJson(request)
+    await readJson(request, response)
+  }
+  return route.handle({ ...asked(route, request), caller, host: request.get('host') ?? '' })
 }
 
 function asked(route: Route, request: Request) {
@@ -44,7 +56,7 @@ function bodyOf(schema: z.ZodType, given: unknown): unknown {
 }
 
 function send(response: Response, route: Route, answer: unknown): void {
-  if (answer instanceof OtherStatus) response.status(answer.status).json(answer.body)
+  if (answer instanceof OtherStatus) response.status(answer.status).set(answer.headers).json(answer.body)
   else if (route.contentType) response.set('Content-Type', route.contentType).send(answer)
   else response.json(route.exact ? answer : { success: true, ...(answer as object) })
 }

@@ -11,7 +11,14 @@ const SECURITY_SCHEMES = {
 }
 const KEY = [{ bearerKey: [] }, { headerKey: [] }]
 const USER = [{ userToken: [] }]
-const SECURITY: Record<May, readonly object[]> = { public: [], key: KEY, user: USER, 'key or user': [...KEY, ...USER] }
+const SECURITY: Record<May, readonly object[]> = {
+  public: [],
+  key: KEY,
+  user: USER,
+  'key or user': [...KEY, ...USER],
+  'older user': USER,
+  'older user or nobody': [...USER, {}],
+}
 
 const SERVERS = [
   { url: '/' },

@@ -8,6 +8,8 @@ const CALLER_ERRORS: Record<May, readonly ErrorCode[]> = {
   public: [],
   key: ['unauthenticated'],
   user: ['unauthenticated', 'token_expired', 'revoked', 'rate_limited', 'unavailable'],
+  'older user': ['unauthenticated', 'token_expired', 'revoked', 'rate_limited', 'unavailable'],
+  'older user or nobody': [],
   'key or user': ['unauthenticated', 'token_expired', 'revoked', 'rate_limited', 'unavailable'],
 }
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { ErrorCode } from '../../protocol/errors.ts'
+import type { ErrorBody, ErrorCode } from '../../protocol/errors.ts'
 import type { Identity } from '../auth/identity.ts'
 import type { Rate } from '../session/limits.ts'
 
@@ -14,6 +14,9 @@ interface Callers {
   key: Extract<Caller, { kind: 'service' }>
   user: Extract<Caller, { kind: 'user' }>
   'key or user': Caller
+  /** A client of an older family, who may show a token in the URL, a session's cookie or, where believed, a claim [D3]. */
+  'older user': Extract<Caller, { kind: 'user' }>
+  'older user or nobody': Extract<Caller, { kind: 'user' }> | undefined
 }
 export type May = keyof Callers
 
@@ -25,16 +28,20 @@ interface Ask<P, Q, B, C> {
   readonly query: Q
   readonly body: B
   readonly caller: C
+  /** How the caller names this server: host and port. */
+  readonly host: string
 }
 
 /** An answer with another status than 200; its body goes out as it is. One of the row's `others` describes it. */
 export class OtherStatus {
   readonly status: number
   readonly body: unknown
+  readonly headers: Readonly<Record<string, string>>
 
-  constructor(status: number, body: unknown) {
+  constructor(status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) {
     this.status = status
     this.body = body
+    this.headers = headers
   }
 }
 
@@ -57,6 +64,8 @@ interface Row {
   readonly exact?: true
   /** Of a reply that is text, or written already. */
   readonly contentType?: string
+  /** How a failure is told in the words of older callers, what came before the handler included. */
+  readonly failure?: (error: ErrorBody) => OtherStatus
   /** What an `OtherStatus` carries, by status. */
   readonly others?: Readonly<Record<number, z.ZodType>>
 }

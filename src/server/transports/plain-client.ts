@@ -10,8 +10,6 @@ import type { PlainConnection } from './plain-connection.ts'
 
 export interface PlainClientOptions {
   readonly maxMessageBytes: number
-  /** [D3] Whether clients are who they say they are. */
-  readonly believesClaims: boolean
   readonly metrics: Metrics
   serve(session: Session, event: unknown, body: unknown, reply: Reply | undefined): Promise<void>
 }
@@ -26,18 +24,18 @@ export class PlainClient {
   readonly #ws: WebSocket
   readonly #dialect: PlainDialect
   readonly #options: PlainClientOptions
-  readonly #become: (userId: string) => Promise<Session | undefined>
+  readonly #become: ((userId: string) => Promise<Session | undefined>) | undefined
   /** What came while it became somebody else; undefined when it does not. */
   #held: unknown[] | undefined
 
-  /** `become` makes it another person, where claims are believed; it resolves to nothing where that cannot be. */
+  /** `become` makes it another person, where claims are believed [D3]; it resolves to nothing when the client is gone. */
   constructor(
     ws: WebSocket,
     connection: PlainConnection,
     dialect: PlainDialect,
     session: Session,
     options: PlainClientOptions,
-    become: (userId: string) => Promise<Session | undefined>,
+    become: ((userId: string) => Promise<Session | undefined>) | undefined,
   ) {
     this.connection = connection
     this.session = session
@@ -119,19 +117,19 @@ export class PlainClient {
         const { answered } = step
         const reply = answered && ((answer: Parameters<typeof answered>[0]) => this.connection.write(answered(answer)))
         void this.#options.serve(this.session, step.ask, step.body, reply)
-      } else if (this.#options.believesClaims && step.claim !== this.session.userId) {
-        void this.#becomeThen(step.claim, steps.slice(index + 1))
+      } else if (this.#become && step.claim !== this.session.userId) {
+        void this.#becomeThen(this.#become(step.claim), steps.slice(index + 1))
         return
       }
     }
   }
 
   /** Goes on when it is somebody else; what comes meanwhile waits. */
-  async #becomeThen(userId: string, rest: readonly Step<string>[]): Promise<void> {
+  async #becomeThen(became: Promise<Session | undefined>, rest: readonly Step<string>[]): Promise<void> {
     this.#held = []
     this.#ws.pause()
     try {
-      const session = await this.#become(userId)
+      const session = await became
       if (!session) return
       this.session = session
     } catch (error) {

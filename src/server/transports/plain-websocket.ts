@@ -4,17 +4,17 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { kindOf } from '../../protocol/channel.ts'
 import { ConveneError, catalogued, ERRORS } from '../../protocol/errors.ts'
 import type { Verified } from '../auth/authenticator.ts'
-import { identityOf } from '../auth/identity.ts'
+import { type OlderIdentity, shownIn } from '../auth/older-identity.ts'
 import type { Door } from '../dialects/dialect.ts'
 import { doorOf } from '../dialects/doors.ts'
 import type { Session } from '../session/session.ts'
+import { agreedProtocol } from './agreed-protocol.ts'
 import { clientAddress } from './client-address.ts'
 import type { Doorway } from './doorway.ts'
 import { heartbeat } from './heartbeat.ts'
-import { type AllowedOrigins, isOriginAllowed } from './origin.ts'
+import { type AllowedOrigins, isFromPage, isOriginAllowed } from './origin.ts'
 import { PlainClient, type PlainClientOptions } from './plain-client.ts'
 import { PlainConnection } from './plain-connection.ts'
-import { agreedProtocol, type PlainCredentials, plainCredentials } from './plain-credentials.ts'
 
 export interface PlainOptions extends PlainClientOptions, Doorway {
   readonly allowedOrigins: AllowedOrigins
@@ -23,6 +23,7 @@ export interface PlainOptions extends PlainClientOptions, Doorway {
   readonly pingTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly maxOutboundBytes: number
+  readonly identity: OlderIdentity
 }
 
 /** The plain WebSocket clients of this instance. */
@@ -57,19 +58,6 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
     handleProtocols: agreedProtocol,
   })
 
-  /** Who is there. @throws ConveneError */
-  async function identify(door: Door, credentials: PlainCredentials, sessionId: string): Promise<Verified> {
-    try {
-      return await options.authenticate(credentials)
-    } catch (error) {
-      const refused = catalogued(error)
-      const claim = credentials.claimed ?? (door.letsInNobody ? sessionId : undefined)
-      const showsNothing = credentials.token === undefined || credentials.token === credentials.claimed
-      if (!options.believesClaims || refused.code !== 'unauthenticated' || !showsNothing || !claim) throw refused
-      return claimed(claim)
-    }
-  }
-
   async function admit(door: Door, query: URLSearchParams, request: IncomingMessage, pipe: Duplex, head: Buffer) {
     const address = clientAddress(request, options.trustProxy)
     const { origin } = request.headers
@@ -81,7 +69,8 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
         throw new ConveneError('origin_not_allowed', 'Origin not allowed')
       }
       await admission.check(address)
-      verified = await identify(door, plainCredentials(request, query, options.allowedOrigins), sessionId)
+      const shown = shownIn(request.headers, query, isFromPage(request.headers, options.allowedOrigins))
+      verified = await options.identity.identify(shown, door.letsInNobody ? sessionId : undefined)
       // It may have begun while this handshake asked an issuer for its keys.
       admission.checkDraining()
     } catch (thrown) {
@@ -145,7 +134,7 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
 
     /** [D3] The same client as somebody else, in the channels it was in. */
     async function become(userId: string): Promise<Session | undefined> {
-      const as = claimed(userId)
+      const as = options.identity.claimed(userId)
       const before = session
       const channels = before?.channels.filter((channel) => kindOf(channel) !== 'user') ?? []
       if (before) options.close(before, true)
@@ -158,7 +147,14 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
     try {
       const entered = await enter(verified)
       if (!entered) return
-      client = new PlainClient(ws, connection, dialect, entered, options, become)
+      client = new PlainClient(
+        ws,
+        connection,
+        dialect,
+        entered,
+        options,
+        options.identity.believesClaims ? become : undefined,
+      )
       clients.set(client, door)
       client.begin()
     } catch (thrown) {
@@ -193,11 +189,6 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
       for (const ws of wss.clients) ws.terminate()
     },
   }
-}
-
-/** [D3] Somebody by their own word. @throws ConveneError when that is no id */
-function claimed(userId: string): Verified {
-  return { identity: identityOf({ sub: userId }), expiresAt: Number.MAX_SAFE_INTEGER }
 }
 
 /** The HTTP status of what is refused before anything is accepted; undefined where the connection is closed with a code. */

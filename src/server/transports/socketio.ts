@@ -10,7 +10,7 @@ import type { Session } from '../session/session.ts'
 import { clientAddress } from './client-address.ts'
 import type { Doorway } from './doorway.ts'
 import { limitedDecoder } from './limited-decoder.ts'
-import { type AllowedOrigins, isOriginAllowed } from './origin.ts'
+import { type AllowedOrigins, isFromPage, isOriginAllowed } from './origin.ts'
 import { SocketIoConnection } from './socketio-connection.ts'
 import { whenGone } from './when-gone.ts'
 
@@ -140,12 +140,8 @@ function takeCredentials(socket: Socket, allowed: AllowedOrigins): Credentials {
   const { headers } = handshake
   const given = (handshake.auth as { token?: unknown }).token
   const bearer = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1]
-  const fromPage =
-    headers.origin === undefined
-      ? headers['sec-fetch-site'] === 'same-origin'
-      : isOriginAllowed(headers.origin, allowed)
   const token = typeof given === 'string' && given !== '' ? given : bearer
-  const credentials = { token, cookie: fromPage ? headers.cookie : undefined }
+  const credentials = { token, cookie: isFromPage(headers, allowed) ? headers.cookie : undefined }
   handshake.auth = {}
   delete headers.authorization
   delete headers.cookie

@@ -29,9 +29,11 @@ async function serve(
     loopbackWithoutKey: true,
     isOriginAllowed: (origin) => origin === undefined,
     authenticate: async (token) => (await authenticator.authenticate({ token })).identity,
+    authenticateOlder: () => Promise.reject(new ConveneError('unauthenticated', 'Authentication required')),
   })
-  mount(app, routes, { whoCalls, isDraining: () => draining })
-  app.use(errorHandler(createLogger({ level: 'silent', pretty: false, serverId: 'test' })))
+  const logger = createLogger({ level: 'silent', pretty: false, serverId: 'test' })
+  mount(app, routes, { whoCalls, logger, isDraining: () => draining })
+  app.use(errorHandler(logger))
   const http = app.listen(0, '127.0.0.1')
   cleanup(() => http.close())
   await new Promise((resolve) => http.once('listening', resolve))

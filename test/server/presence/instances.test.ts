@@ -245,7 +245,14 @@ test('[PRE5] what was told while it was learnt who is elsewhere counts more than
   const { node } = a.cluster
   b.presence.receive({ kind: 'presence', channel, node, userId: 'ann', version: 1000, entry: null })
   const state = { newer: true }
-  const entry: SharedPresence = { user: { id: 'abe' }, connections: 7, state, joinedAt: 1, stateAt: Date.now(), sessions: [] }
+  const entry: SharedPresence = {
+    user: { id: 'abe' },
+    connections: 7,
+    state,
+    joinedAt: 1,
+    stateAt: Date.now(),
+    sessions: [],
+  }
   b.presence.receive({ kind: 'presence', channel, node, userId: 'abe', version: 1001, entry })
   const close = await opening
   expect(b.list().members).toMatchObject([{ user: { id: 'abe' }, connections: 7, state }])
