@@ -19,7 +19,7 @@ export function banner(options: Options, url: string, port: number): string {
     !verifies &&
       `  secret   generated${file ? `, kept in ${dirname(file)}` : ' for this run'}; set JWT_SECRET to choose one`,
     believesClaims(options) &&
-      '  identity NOT VERIFIED: older clients are whoever they say they are; set JWT_SECRET to believe tokens only',
+      `  identity NOT VERIFIED: older clients are whoever they say they are; ${verifies ? 'unset INSECURE_IDENTITY' : 'set JWT_SECRET'} to believe tokens only`,
     access === 'open' && '  access   open: everybody who shows a token may edit everything; set ACCESS to decide',
     demo &&
       `\n  Open these in two windows:\n    http://localhost:${port}/?as=ann\n    http://localhost:${port}/?as=ben`,

@@ -7,7 +7,7 @@ import type { Revocations } from './access/revocations.ts'
 import type { Authenticator } from './auth/authenticator.ts'
 import type { Channels } from './channels/channels.ts'
 import type { Chat } from './chat/chat.ts'
-import type { typingDirect } from './dialects/older-events.ts'
+import type { typingDirect, typingNamed } from './dialects/older-events.ts'
 import type { Documents } from './documents/documents.ts'
 import type { Operations } from './operations.ts'
 import type { Presence } from './presence/presence.ts'
@@ -186,6 +186,10 @@ export function createHandlers(options: HandlersOptions): ReadonlyMap<string, Ha
   }
 
   const handlers = new Map<string, Handler>(Object.entries(requests) as [string, Handler][])
+  handlers.set('typing:named', (session, body) => {
+    signals.type(session, body as z.infer<typeof typingNamed>)
+    return { reply: {} }
+  })
   handlers.set('typing:direct', (session, body) => {
     signals.typeTo(session, body as z.infer<typeof typingDirect>)
     return { reply: {} }

@@ -7,8 +7,9 @@ import type { Envelope } from '../protocol/envelope.ts'
 import { MAX_REPLY_BYTES } from '../protocol/limits.ts'
 import { Blocks } from './access/blocks.ts'
 import { Members, memberKey, memberRules, withMembers } from './access/members.ts'
-import { withOwnChannel } from './access/policy.ts'
+import { withOwnChannel, withOwnDashboard } from './access/policy.ts'
 import { Revocations } from './access/revocations.ts'
+import { createAppSide } from './app-side.ts'
 import { createAuthenticator } from './auth/authenticator.ts'
 import type { Identity } from './auth/identity.ts'
 import { createOlderIdentity, shownIn } from './auth/older-identity.ts'
@@ -20,6 +21,8 @@ import { chatRules } from './chat/rules.ts'
 import type { ClusterListener } from './cluster/cluster.ts'
 import { believesClaims } from './config/believes-claims.ts'
 import type { Options } from './config/config.ts'
+import { community } from './dialects/community.ts'
+import { dashboard } from './dialects/dashboard.ts'
 import { OLDER_EVENTS } from './dialects/older-events.ts'
 import { Documents } from './documents/documents.ts'
 import { createDocumentRules } from './documents/rules.ts'
@@ -152,7 +155,12 @@ async function putTogether(
     maxCatchUp,
     maxReplyBytes,
   })
-  const presence = new Presence({ channels, cluster, graceMs: options.presenceGraceMs })
+  const presence = new Presence({
+    channels,
+    cluster,
+    graceMs: options.presenceGraceMs,
+    noticed: (channel, userId, isHere) => appSide?.keys.inChannel(channel, userId, isHere),
+  })
   stops.add(() => presence.stop())
   const authenticator = createAuthenticator({
     secrets,
@@ -163,7 +171,11 @@ async function putTogether(
     nextAuth: options.nextAuth,
   })
   const olderIdentity = createOlderIdentity(authenticator, believesClaims(options))
-  const signals = new Signals({ channels, cluster })
+  const signals = new Signals({
+    channels,
+    cluster,
+    typed: (channel, userId, isTyping) => appSide?.keys.typing(channel, userId, isTyping),
+  })
   stops.add(() => signals.stop())
   const chat = new Chat(store, maxReplyBytes)
   const documents = new Documents(store)
@@ -171,9 +183,10 @@ async function putTogether(
   const revocations = new Revocations(store, control)
   const policy = policyOf(options, logger)
   stops.add(() => policy.stop?.())
-  const access = withOwnChannel(withMembers(members, policy))
+  const access = withOwnChannel(withMembers(members, withOwnDashboard(policy)))
   const events = clientEvents(declared)
   const operations = new Operations(events, channels, logger)
+  const olderOperations = new Operations(new Map([...OLDER_EVENTS, ...events]), channels, logger)
   const rooms = { channels, presence, signals }
   const served = {
     ...rooms,
@@ -199,9 +212,23 @@ async function putTogether(
     ended(session, clean) {
       for (const channel of session.channels) depart(session, channel, rooms, clean)
     },
-    counted: (userId) => connectionCount.changed(userId),
+    counted(userId) {
+      connectionCount.changed(userId)
+      appSide?.keys.online(userId, sessions.count(userId) > 0)
+    },
   })
   const connectionCount = new ConnectionCount({ ...options, cluster, here: (userId) => sessions.count(userId) })
+  const appSide = createAppSide(options, {
+    store,
+    channels,
+    signals,
+    presence,
+    sessions,
+    connectionCount,
+    logger,
+    metrics,
+  })
+  stops.add(() => appSide?.stop())
   const blocks = new Blocks(store, control, (userId) => sessions.of(userId))
   const people = new People({
     sessions,
@@ -221,6 +248,7 @@ async function putTogether(
   stops.add(() => nodeCounts.stop())
   stops.add(trimNowAndThen(store, logger))
   await control.started
+  await appSide?.start()
 
   const limits = { maxMessageBytes, maxChannels, maxCatchUp }
   const welcome = new Welcome({ channels, revocations, blocks, connectionCount, serverId, limits })
@@ -249,7 +277,15 @@ async function putTogether(
     metrics,
     authenticate: (credentials) => authenticator.authenticate(credentials),
     open: (connection, verified) => sessions.open(connection, verified),
-    prepare: (session) => welcome.prepare(session),
+    async prepare(session) {
+      try {
+        await welcome.prepare(session)
+      } catch (error) {
+        // Not counted any more from here on, however long the refusal takes to reach whoever does not read.
+        sessions.close(session, true)
+        throw error
+      }
+    },
     ready: (session) => welcome.greet(session),
     serve: (session, event, body, reply) => dispatch.serve(session, event, body, reply),
     close: (session, clean) => sessions.close(session, clean),
@@ -275,6 +311,7 @@ async function putTogether(
     isDraining: () => draining,
     authenticate,
     authenticateOlder,
+    communityUsers: () => Array.from(plain.clients(community), ({ session }) => session.userId),
     ...rooms,
     sessions,
     store,
@@ -286,8 +323,11 @@ async function putTogether(
     blocks,
     people,
     cluster,
+    appSide,
     nodeCounts,
     operations,
+    olderOperations,
+    dashboardClients: () => plain.clients(dashboard),
     access,
     publish,
     logger,

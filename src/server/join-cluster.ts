@@ -30,7 +30,7 @@ export async function joinCluster(
   if (url === undefined) return { cluster: createAlone(), adapter: undefined, close: async () => {} }
   const redis = { url, prefix, ...rooms }
   const key = rooms.store.shared ? await clusterKey(rooms.store) : undefined
-  if (!key) {
+  if (!key && !options.communityRedis) {
     rooms.logger.warn('REDIS_URL joins nodes that share a Postgres (DATABASE_URL); with SQLite this one is alone')
   }
   const cluster = key ? await createRedisCluster({ ...redis, serverId, key }, listener) : createAlone()

@@ -112,7 +112,7 @@ test('a port in use is told by the name of its option', async () => {
   cleanup(() => other.close())
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
   const { port } = other.address() as { port: number }
-  const place = { folder: temporaryFolder(), env: { PORT: String(port) } }
+  const place = { folder: temporaryFolder(), env: { PORT: String(port), JWT_SECRET: SECRET } }
   expect(await run(['serve'], place)).toEqual({
     code: 1,
     stdout: '',

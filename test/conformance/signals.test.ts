@@ -39,6 +39,10 @@ describe.each(TRANSPORTS)('signals over %s', (transport) => {
     const sessionId = ann.connected.socketId
     const sent: [event: string, body: Record<string, unknown>, told: Record<string, unknown>][] = [
       ['typing', { isTyping: true, context: 'title' }, { user, isTyping: true, context: 'title' }],
+      ...[17, 'at noon'].map((timestamp): [string, Record<string, unknown>, Record<string, unknown>] => {
+        const body = { isTyping: true, context: `since ${timestamp}`, timestamp }
+        return ['typing', body, { user, ...body }]
+      }),
       ['cursor', { position: { x: 1, y: [2] } }, { user, sessionId, position: { x: 1, y: [2] } }],
       ['cursor', { position: null, context: 'doc' }, { user, sessionId, position: null, context: 'doc' }],
       ['signal', { name: 'wave', payload: [1] }, { user, sessionId, name: 'wave', payload: [1] }],
@@ -80,6 +84,7 @@ describe.each(TRANSPORTS)('signals over %s', (transport) => {
       ['typing', {}, 'isTyping'],
       ['typing', { isTyping: 'yes' }, 'isTyping'],
       ['typing', { isTyping: true, context: 'x'.repeat(257) }, 'context'],
+      ['typing', { isTyping: true, timestamp: 'x'.repeat(65) }, 'timestamp'],
       ['cursor', {}, 'position'],
       ['cursor', { position: 'x'.repeat(1023) }, 'position'],
       ['cursor', { position: 'é'.repeat(512) }, 'position'],

@@ -193,6 +193,24 @@ export function recordsContract(open: (kept?: Kept) => Promise<StoreUnderTest>):
     expect(await count({ limit: 7 })).toBe(7)
   })
 
+  test('records are found by their id alone, of one owner or of all, some of many', async () => {
+    const { store, reopen } = await open()
+    const scopes = ['room:b', 'group:a', 'room:a']
+    const writes = scopes.map((scope, i) => record('m1', { scope, owner: i === 1 ? 'ben' : 'ann', deleted: i === 2 }))
+    const others = [record('m2'), { ...record('m1'), kind: 'other' }]
+    await store.change({ reads: [], decide: () => ({ writes: [...writes, ...others], result: 0 }) })
+    const again = await reopen()
+    const found = async (more: object) => {
+      return (await again.recordsNamed({ kind, id: 'm1', limit: 10, ...more })).map(({ scope }) => scope)
+    }
+    expect(await found({})).toEqual(['group:a', 'room:a', 'room:b'])
+    expect(await found({ limit: 2 })).toEqual(['group:a', 'room:a'])
+    expect(await found({ owner: 'ann' })).toEqual(['room:a', 'room:b'])
+    expect(await found({ owner: 'cid' })).toEqual([])
+    expect(await found({ id: 'none' })).toEqual([])
+    expect(await again.recordsNamed({ kind, id: 'm1', owner: 'ben', limit: 1 })).toEqual([writes[1]])
+  })
+
   test(`a count looks at the ${COUNTED_AMONG} newest records of its range, and no further`, async () => {
     const { store } = await open()
     const writes = Array.from({ length: COUNTED_AMONG + 10 }, (_, i) =>

@@ -27,6 +27,7 @@ export function lateStore(store: Store, late: (call: keyof Store) => Promise<unk
     read: (channel, stretch) => delayed('read', store.read(channel, stretch)),
     record: (key) => delayed('record', store.record(key)),
     records: (stretch) => delayed('records', store.records(stretch)),
+    recordsNamed: (wanted) => delayed('recordsNamed', store.recordsNamed(wanted)),
     snapshot: (channel, kind) => delayed('snapshot', store.snapshot(channel, kind)),
     count: (wanted) => delayed('count', store.count(wanted)),
     trim: () => store.trim(),

@@ -1,4 +1,5 @@
 import { idOf, kindOf } from '../../protocol/channel.ts'
+import { isOwnDashboard, ownDashboard } from '../../protocol/own-dashboard.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Identity } from '../auth/identity.ts'
 
@@ -22,5 +23,21 @@ export function withOwnChannel(policy: AccessPolicy): AccessPolicy {
   }
 }
 
-/** Everybody edits everywhere. For development, and for apps that decide by what addresses they hand out. */
-export const openPolicy: AccessPolicy = { role: () => 'editor' }
+/** [D2] Puts the rule of people's own dashboards before a policy: their owner edits there; others the policy knows of. */
+export function withOwnDashboard(policy: AccessPolicy): AccessPolicy {
+  return {
+    role(identity, channel, since) {
+      return isOwnDashboard(channel) && channel === ownDashboard(identity.id)
+        ? 'editor'
+        : policy.role(identity, channel, since)
+    },
+  }
+}
+
+/**
+ * Everybody edits everywhere but in other people's own dashboards. For development, and for apps that decide by what
+ * addresses they hand out: that of an own dashboard can be guessed.
+ */
+export const openPolicy: AccessPolicy = {
+  role: (_identity, channel) => (isOwnDashboard(channel) ? null : 'editor'),
+}

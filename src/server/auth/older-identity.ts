@@ -1,13 +1,18 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { parseCookie } from 'cookie'
-import { catalogued } from '../../protocol/errors.ts'
+import { ConveneError, catalogued } from '../../protocol/errors.ts'
 import type { Authenticator, Credentials, Verified } from './authenticator.ts'
 import { identityOf } from './identity.ts'
+
+// Signed or encrypted, well made or not: as somebody's id it would be told to everybody.
+const TOKEN_LIKE = /^eyJ[\w-]*\.[\w-]*\.[\w.-]*$/
 
 /** What a request of an older family shows of who is there [D3]. */
 export interface Shown extends Credentials {
   /** Who they say they are, which proves nothing. */
   readonly claimed: string | undefined
+  /** Whether something was shown as a token: it is judged as one, and no claim is believed in its place. */
+  readonly showsToken: boolean
 }
 
 /**
@@ -18,10 +23,14 @@ export function shownIn(headers: IncomingHttpHeaders, query: URLSearchParams, fr
   const offered = headers['sec-websocket-protocol']?.split(',')[0]?.trim() ?? ''
   const bearer = /^Bearer (.+)$/i.exec(headers.authorization ?? '')?.[1]
   const cookie = fromPage ? headers.cookie : undefined
+  // A bearer may be a token or, as of old, an id.
+  const claimedBearer = bearer !== undefined && !TOKEN_LIKE.test(bearer) ? bearer : undefined
+  const token = query.get('token') || /^bearer\.(.+)$/.exec(offered)?.[1]
   return {
-    token: query.get('token') || /^bearer\.(.+)$/.exec(offered)?.[1] || bearer,
+    token: token || bearer,
     cookie,
-    claimed: query.get('userId') || bearer || (cookie && parseCookie(cookie).userId) || undefined,
+    claimed: query.get('userId') || claimedBearer || (cookie && parseCookie(cookie).userId) || undefined,
+    showsToken: token !== undefined || bearer !== claimedBearer,
   }
 }
 
@@ -31,18 +40,14 @@ export interface OlderIdentity {
   readonly believesClaims: boolean
   /**
    * Believes a token; where claims are believed and no token was shown, a claim, or else that it is `nobody`.
-   * @throws ConveneError what the authenticator throws
+   * @throws ConveneError what the authenticator throws; `invalid` when what is claimed is no id
    */
   identify(shown: Shown, nobody?: string): Promise<Verified>
-  /** Somebody by their own word. @throws ConveneError when that is no id */
+  /** Somebody by their own word. @throws ConveneError `invalid` when that is no id */
   claimed(userId: string): Verified
 }
 
 export function createOlderIdentity(authenticator: Authenticator, believesClaims: boolean): OlderIdentity {
-  const claimed = (userId: string): Verified => ({
-    identity: identityOf({ sub: userId }),
-    expiresAt: Number.MAX_SAFE_INTEGER,
-  })
   return {
     believesClaims,
     claimed,
@@ -51,11 +56,19 @@ export function createOlderIdentity(authenticator: Authenticator, believesClaims
         return await authenticator.authenticate(shown)
       } catch (error) {
         const claim = shown.claimed ?? nobody
-        // What was shown as a token is judged as one.
-        const showsNone = shown.token === undefined || shown.token === shown.claimed
-        if (!believesClaims || !showsNone || !claim || catalogued(error).code !== 'unauthenticated') throw error
+        if (!believesClaims || shown.showsToken || !claim || catalogued(error).code !== 'unauthenticated') throw error
         return claimed(claim)
       }
     },
+  }
+}
+
+function claimed(userId: string): Verified {
+  const refusal = new ConveneError('invalid', 'Expected as userId 1 to 256 characters, and no token')
+  if (TOKEN_LIKE.test(userId)) throw refusal
+  try {
+    return { identity: identityOf({ sub: userId }), expiresAt: Number.MAX_SAFE_INTEGER }
+  } catch {
+    throw refusal
   }
 }

@@ -59,6 +59,8 @@ export class Signal extends Outgoing {
 export interface Sender {
   readonly sessionId: string
   readonly userId: string
+  /** What an older client calls them, where their token gives no name. */
+  readonly name?: string | undefined
 }
 
 /** Somebody to deliver to: a session, as far as channels need to know it. */

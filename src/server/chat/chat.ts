@@ -36,6 +36,16 @@ export class Chat {
   }
 
   /**
+   * Messages that have an id, in whichever channels: ids are unique in each alone. Of one author, or anybody's; not those
+   * that were deleted.
+   * @throws ConveneError `unavailable`
+   */
+  async named(id: string, limit: number, author?: string): Promise<Message[]> {
+    const records = await this.#store.recordsNamed({ kind: MESSAGE, id, owner: author, limit })
+    return records.filter(({ deleted }) => !deleted).map(messageOf)
+  }
+
+  /**
    * Remembers how far somebody has read: never back, and never beyond the channel's head.
    * @throws ConveneError `unavailable`
    */

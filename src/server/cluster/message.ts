@@ -15,7 +15,7 @@ export interface SignalMessage {
   readonly channel: string
   readonly event: string
   readonly body: Readonly<Record<string, unknown>>
-  readonly from: { readonly sessionId: string; readonly userId: string }
+  readonly from: { readonly sessionId: string; readonly userId: string; readonly name?: string | undefined }
   /** It may replace an earlier one of the same key that has not gone out yet. */
   readonly key?: string | undefined
 }
@@ -46,6 +46,13 @@ export interface SharedPresence extends PresenceEntry {
   readonly stateAt: number
   /** One each for `connections`, for those who count who is here by sessions. */
   readonly sessions: readonly SharedSession[]
+  /** The session that was lost last, as long as it is waited for there. */
+  readonly lost?: string | undefined
+  /**
+   * Who was known to be lost elsewhere when a session last came to that node: it may be one of them. What came before
+   * the loss was known is no coming back, however late it is heard.
+   */
+  readonly found?: readonly string[] | undefined
 }
 
 /** One session of a person: when it joined for the first time, and last; clients of older families do so often. */
@@ -61,6 +68,8 @@ export type ClusterMessage = FactMessage | SignalMessage | PersonalMessage | Pre
 export const sharedPresence: z.ZodType<SharedPresence> = presenceEntry.extend({
   stateAt: z.number(),
   sessions: z.array(z.object({ id: z.string(), since: z.number(), joinedAt: z.number() })),
+  lost: z.string().optional(),
+  found: z.array(z.string()).optional(),
 })
 
 // The log of the instances' own doings is no channel, so any text may name one here.
@@ -73,7 +82,7 @@ const clusterMessage = z.discriminatedUnion('kind', [
     channel,
     event: z.string(),
     body: jsonObject,
-    from: z.object({ sessionId: z.string(), userId: z.string() }),
+    from: z.object({ sessionId: z.string(), userId: z.string(), name: z.string().optional() }),
     key: z.string().optional(),
   }),
   z.object({ kind: z.literal('personal'), channel, userId: z.string(), event: z.string(), body: jsonObject }),

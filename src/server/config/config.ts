@@ -51,6 +51,13 @@ const RULES: readonly {
     },
   },
   {
+    about: ['communityRedis', 'redisUrl'],
+    refuse: ({ communityRedis, redisUrl }) =>
+      communityRedis &&
+      redisUrl === undefined &&
+      'COMMUNITY_REDIS is true: give the Redis that your app publishes on as REDIS_URL, or as UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN',
+  },
+  {
     about: ['pingIntervalMs', 'pingTimeoutMs'],
     refuse: ({ pingIntervalMs, pingTimeoutMs }) =>
       pingIntervalMs + pingTimeoutMs > MOST_HEARTBEAT_MS &&

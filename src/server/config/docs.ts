@@ -24,7 +24,6 @@ export function renderHelp(table: Table): string {
   const lines = rows.flatMap((row) => {
     const [env = '', ...aliases] = names(row)
     const text = [
-      row.later ? '(not yet)' : '',
       row.meaning,
       aliases.length > 0 ? `Also read from ${aliases.join(', ')}.` : '',
       row.shown ? `Default: ${row.shown}.` : '',
@@ -42,7 +41,7 @@ function cell(text: string): string {
 function tableRow(row: Row<unknown>): string {
   const [env = '', ...aliases] = names(row).map((name) => `\`${name}\``)
   const name = aliases.length > 0 ? `${env} (${aliases.join(', ')})` : env
-  return `| ${name}${row.later ? ' (not yet)' : ''} | ${cell(row.shown)} | ${cell(row.meaning)} |`
+  return `| ${name} | ${cell(row.shown)} | ${cell(row.meaning)} |`
 }
 
 /** docs/configuration.md. `productionRules` are those that no single row knows. */
@@ -56,8 +55,6 @@ export function renderMarkdown(table: Table, productionRules: readonly string[])
 Convene is configured by environment variables. With none set it runs in development mode: SQLite in \`./data\`, a generated secret, the demo page,
 everything on this computer only. Blanks around a value are dropped, and empty means unset. A value that will not do is a refusal to start that
 names the option, the value (unless it is secret) and what would do; all problems are told at once.
-
-"(not yet)" marks what this version does not serve. Setting it is a refusal to start, so that nothing is silently ignored.
 
 | name (aliases) | default | meaning |
 | --- | --- | --- |

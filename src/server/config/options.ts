@@ -213,6 +213,14 @@ export const OPTIONS = {
     shown: '`convene`',
     meaning: 'Begins every Redis key and channel.',
   }),
+  communityRedis: option({
+    env: 'COMMUNITY_REDIS',
+    parse: kind.flag,
+    default: ({ isSet }) => isSet('UPSTASH_REDIS_REST_URL'),
+    shown: 'on when `UPSTASH_REDIS_REST_URL` is set',
+    meaning:
+      'Deliver what your app publishes on the Redis channels `room:<id>` and `group:<id>`, and keep who is online in its keys. Whoever may publish there speaks for your app.',
+  }),
   serverId: option({
     env: 'SERVER_ID',
     parse: kind.textLike(/^[A-Za-z0-9_.:-]{1,64}$/, 'give 1 to 64 letters, digits and _ . : -'),

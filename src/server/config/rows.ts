@@ -24,8 +24,6 @@ export interface Row<T> {
   readonly meaning: string
   /** Never printed. */
   readonly secret?: true
-  /** Comes with a later version; any value but the default is a refusal. */
-  readonly later?: true
   readonly production?: {
     /** For the documents: what is refused. */
     readonly rule: string
@@ -92,11 +90,7 @@ export function readRows<T extends Table>(
     const refused =
       at.mode === 'production' && 'value' in parsed && row.production?.refuse(parsed.value, found !== undefined)
     if (refused) problems.push(problem(row, found, refused))
-    else if (found && row.later && !('value' in parsed && parsed.value === standard)) {
-      problems.push(`${found.name} is not served by this version yet; leave it unset`)
-    } else if ('refusal' in parsed) {
-      problems.push(problem(row, found, parsed.refusal))
-    }
+    else if ('refusal' in parsed) problems.push(problem(row, found, parsed.refusal))
   }
   // Each value came from its own row's parse or default, which is what Values says.
   return { values: Object.freeze(values) as Values<T>, problems, unread }

@@ -3,8 +3,11 @@ import type { ErrorBody } from '../../protocol/errors.ts'
 
 /** Whose signal an event is. */
 export interface Sender {
+  /** Empty where an app's server speaks. */
   readonly sessionId: string
   readonly userId: string
+  /** What their client calls them, where their token gives no name. */
+  readonly name?: string | undefined
 }
 
 /** An event of this house on its way to a client; `as` makes each form of it once, however many clients take it. */
@@ -22,17 +25,20 @@ export type Answer =
 
 /**
  * What one frame leads to, in the order of the steps: a request in the words of the protocol, and what is said when it
- * was answered (without `answered` success is silent, and a failure comes to `tell` as the event `error`); something said
- * at once; or a claim of who the client is, which counts only where claims are believed [D3].
+ * was `answered`, or, where more than that follows, what comes `next` (with neither success is silent, and a failure
+ * comes to `tell` as the event `error`); something said at once; a claim of who the client is, which counts only where
+ * claims are believed [D3]; or the end of the connection.
  */
 export type Step<Frame> =
   | {
       readonly ask: string
       readonly body: unknown
       readonly answered?: ((answer: Answer) => readonly Frame[]) | undefined
+      readonly next?: ((answer: Answer) => readonly Step<Frame>[]) | undefined
     }
   | { readonly say: readonly Frame[] }
   | { readonly claim: string }
+  | { readonly close: ErrorBody }
 
 /**
  * The words of one client of an older family: turns its frames into requests, and events into its frames. Nothing here

@@ -14,7 +14,7 @@ const MARK_LENGTH = '~http.'.length + 16
  * @param body what makes the fact the one it is
  */
 export function keptId(origin: Origin, given: string | undefined, body: unknown): string {
-  const mark = given === undefined ? randomBytes(12).toString('base64url') : digest(body)
+  const mark = given === undefined ? randomBytes(12).toString('base64url') : digest([given, body])
   return `${fitting(given ?? '')}~${origin}.${mark}`
 }
 
@@ -23,6 +23,12 @@ export function givenId(kept: string): { readonly origin?: Origin; readonly give
   const [, given, origin] = KEPT.exec(kept) ?? []
   if (given === undefined) return { given: kept }
   return { origin: origin as Origin, ...(given !== '' && { given }) }
+}
+
+/** The operationId that older clients are told: the one given; `broadcast-<ms>` for what came over HTTP without one. */
+export function toldId({ operationId, timestamp }: { operationId: string; timestamp: number }): string | undefined {
+  const { origin, given } = givenId(operationId)
+  return given ?? (origin === 'http' ? `broadcast-${timestamp}` : undefined)
 }
 
 /** As much of an id as can be kept beside the mark, which still tells it from others. */

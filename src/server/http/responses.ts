@@ -33,10 +33,12 @@ export class Responses {
     const schema = this.#schemas.output(exact || contentType ? reply : withMark(reply, 'success'))
     const content = contentType ? { [mediaType(contentType)]: { schema } } : json(schema)
     const responses: Record<string, JsonSchema> = { 200: { description: 'Done.', content } }
-    for (const [status, codes] of byStatus(errorsOf(route))) responses[status] = this.#refusal(status, codes)
+    // Where failures are told in other words, `others` has them.
+    const refusals = route.failure ? new Map<number, ErrorCode[]>() : byStatus(errorsOf(route))
+    for (const [status, codes] of refusals) responses[status] = this.#refusal(status, codes)
     for (const [status, other] of Object.entries(others)) {
       const described = this.#schemas.output(other)
-      const codes = byStatus(errorsOf(route)).get(Number(status))
+      const codes = refusals.get(Number(status))
       const either = codes ? { anyOf: [this.#errorSchema(codes), described] } : described
       responses[status] = { description: ['The body says why', ...(codes ?? [])].join(', '), content: json(either) }
     }

@@ -2,6 +2,8 @@ import type { ClientEvent } from '../../protocol/client-events.ts'
 import type { AccessPolicy } from '../access/policy.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { type BroadcastOptions, broadcastRoutes } from './broadcast.ts'
+import { type CommunityOptions, communityRoutes } from './community.ts'
+import { type CommunityHealthOptions, communityHealthRoutes } from './community-health.ts'
 import { type DocumentsOptions, documentRoutes } from './documents.ts'
 import { type EventsOptions, eventsRoutes } from './events.ts'
 import { type HealthOptions, healthRoutes } from './health.ts'
@@ -9,6 +11,7 @@ import { type MembersOptions, memberRoutes } from './members.ts'
 import { type MessagesOptions, messageRoutes } from './messages.ts'
 import { metricsRoutes } from './metrics.ts'
 import { type PresenceOptions, presenceRoutes } from './presence.ts'
+import { type RealtimeOptions, realtimeRoutes } from './realtime.ts'
 import type { Route } from './route.ts'
 import { selfDescription } from './self-description.ts'
 import { type StatsOptions, statsRoutes } from './stats.ts'
@@ -22,10 +25,12 @@ export interface RoutesOptions
     EventsOptions,
     PresenceOptions,
     MembersOptions,
+    CommunityHealthOptions,
     DocumentsOptions,
+    RealtimeOptions,
     UsersOptions {
   readonly blocks: UsersOptions['blocks'] & MessagesOptions['blocks']
-  readonly chat: MessagesOptions['chat']
+  readonly chat: CommunityOptions['chat']
   readonly access: AccessPolicy
   readonly operations: MessagesOptions['operations'] & SyncOptions['operations']
   /** Whether `/metrics` is served here, for callers with a key. */
@@ -47,6 +52,9 @@ export function createRoutes(options: RoutesOptions): readonly Route[] {
     ...documentRoutes(options),
     ...userRoutes(options),
     ...syncRoutes(options),
+    ...realtimeRoutes(options),
+    ...communityRoutes(options),
+    ...communityHealthRoutes(options),
     ...statsRoutes(options),
     ...(options.serveMetrics ? metricsRoutes(options.metrics) : []),
   ]

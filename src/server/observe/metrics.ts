@@ -16,6 +16,8 @@ export interface Metrics {
   readonly clusterFailures: Counter<'kind'>
   /** Messages between the instances, `sent` or `received`. */
   readonly clusterMessages: Counter<'direction'>
+  /** What an app said on its own Redis: `kept`, `relayed` or `ignored`. */
+  readonly appMessages: Counter<'outcome'>
   /** From a request's arrival to its reply, in seconds. */
   readonly replySeconds: Histogram<'event'>
   /** Reads a value when it is asked for. */
@@ -66,6 +68,12 @@ export function createMetrics(serverId: string): Metrics {
       name: 'convene_cluster_messages_total',
       help: 'Messages told to other instances, and of them',
       labelNames: ['direction'],
+      registers,
+    }),
+    appMessages: new Counter({
+      name: 'convene_app_messages_total',
+      help: 'Messages that the app published on its own Redis: kept as facts, relayed as they are, or ignored',
+      labelNames: ['outcome'],
       registers,
     }),
     replySeconds: new Histogram({

@@ -27,13 +27,16 @@ export class Here {
   #state: Record<string, unknown>
   #stateAt: number
   #joinedAt: number
+  /** Who was lost elsewhere, as far as was known when a session last came. */
+  #found: readonly string[]
   /** Runs while a session that was lost may still come back. */
-  #grace: NodeJS.Timeout | undefined
+  #grace: { readonly lost: string; readonly timer: NodeJS.Timeout } | undefined
 
   /** Goes on with what a person shows elsewhere already, if they do. */
   constructor(
     session: Present,
     { state, stateAt, joinedAt }: Pick<SharedPresence, 'state' | 'stateAt' | 'joinedAt'>,
+    lostElsewhere: readonly string[],
     paceMs: number,
   ) {
     this.updates = new Pace(paceMs)
@@ -42,6 +45,7 @@ export class Here {
     this.#state = state
     this.#stateAt = stateAt
     this.#joinedAt = joinedAt
+    this.#found = lostElsewhere
   }
 
   get shared(): SharedPresence {
@@ -52,28 +56,31 @@ export class Here {
       joinedAt: this.#joinedAt,
       stateAt: this.#stateAt,
       sessions: [...this.#sessions.values()],
+      ...(this.#grace && { lost: this.#grace.lost }),
+      ...(this.#found.length > 0 && { found: this.#found }),
     }
   }
 
-  get isWaiting(): boolean {
-    return this.#grace !== undefined
+  get isGone(): boolean {
+    return this.#sessions.size === 0 && !this.#grace
   }
 
-  get isGone(): boolean {
-    return this.#sessions.size === 0 && !this.isWaiting
+  has({ id }: Present): boolean {
+    return this.#sessions.has(id)
   }
 
   /**
    * A session that was not here yet may be the lost one come back, by now under a newer name.
    * False when it was here already, and nobody need know that it joined again.
    */
-  enter(session: Present): boolean {
-    if (this.#sessions.has(session.id)) {
+  enter(session: Present, lostElsewhere: readonly string[]): boolean {
+    if (this.has(session)) {
       if (session.counts === 'sessions') this.#join(session)
       return session.counts === 'sessions'
     }
     this.#join(session)
     this.#user = session.author
+    this.#found = lostElsewhere
     this.stopWaiting()
     return true
   }
@@ -99,16 +106,22 @@ export class Here {
   }
 
   /** Waits for a lost session, from the last loss on: `over` is called unless somebody entered meanwhile. */
-  wait(graceMs: number, over: () => void): void {
+  wait({ id: lost }: Present, graceMs: number, over: () => void): void {
     this.stopWaiting()
-    this.#grace = setTimeout(() => {
+    const timer = setTimeout(() => {
       this.#grace = undefined
       over()
     }, graceMs).unref()
+    this.#grace = { lost, timer }
+  }
+
+  /** Waits no more when the lost session is among those that have come back elsewhere, as far as anybody can know. */
+  found(sessions: readonly string[]): void {
+    if (this.#grace && sessions.includes(this.#grace.lost)) this.stopWaiting()
   }
 
   stopWaiting(): void {
-    clearTimeout(this.#grace)
+    clearTimeout(this.#grace?.timer)
     this.#grace = undefined
   }
 

@@ -23,6 +23,12 @@ export interface Elsewhere {
   wait?: NodeJS.Timeout
 }
 
+/** A session, and when it joined for the first time. */
+export interface Arrived {
+  readonly since: number
+  readonly session: SessionHere
+}
+
 /** One person in one channel, folded over their sessions on all instances [PRE1]. */
 export class Person {
   readonly id: string
@@ -33,6 +39,7 @@ export class Person {
   #folded: SharedPresence | undefined
   #entry: PresenceEntry | undefined
   #bytes: EntryBytes | undefined
+  #sessions: readonly Arrived[] | undefined
 
   /** Nobody yet. */
   constructor(id: string, node: string) {
@@ -52,18 +59,25 @@ export class Person {
   get entry(): PresenceEntry | undefined {
     const folded = this.#fold()
     if (folded && !this.#entry) {
-      const { stateAt: _stateAt, sessions: _sessions, ...entry } = folded
-      this.#entry = entry
+      const { user, connections, state, joinedAt } = folded
+      this.#entry = { user, connections, state, joinedAt }
     }
     return this.#entry
   }
 
-  /** Each session by itself, and since when it is here. */
-  get sessions(): readonly (SessionHere & { readonly since: number })[] {
+  /** Each session by itself, with when it came: kept, because a list is made of everybody's. */
+  get sessions(): readonly Arrived[] {
     const folded = this.#fold()
-    if (!folded) return []
-    const { user, state } = folded
-    return folded.sessions.map(({ id, since, joinedAt }) => ({ sessionId: id, user, state, joinedAt, since }))
+    if (folded && !this.#sessions) {
+      const { user, state } = folded
+      const shown = (id: string, joinedAt: number) => ({ sessionId: id, user, state, joinedAt })
+      this.#sessions = folded.sessions.map(({ id, since, joinedAt }) => ({ since, session: shown(id, joinedAt) }))
+    }
+    return this.#sessions ?? []
+  }
+
+  session(id: string): SessionHere | undefined {
+    return this.sessions.find(({ session }) => session.sessionId === id)?.session
   }
 
   get bytes(): EntryBytes {
@@ -80,13 +94,18 @@ export class Person {
     const now = Date.now()
     // A state that nobody gave is older than any.
     const fresh = { state: state ?? {}, stateAt: state ? now : 0, joinedAt: now }
-    this.#here = new Here(session, this.#fold() ?? fresh, paceMs)
+    const lost = this.#lostElsewhere()
+    this.#here = new Here(session, this.#fold() ?? fresh, lost, paceMs)
+    this.#found(lost)
     this.#changed()
   }
 
-  /** Another session here; false when it was here already. */
+  /** Another session here; false when it was here already, and nobody need know that it joined again. */
   enter(session: Present): boolean {
-    const entered = this.#here?.enter(session) === true
+    const isNew = this.#here?.has(session) === false
+    const lost = this.#lostElsewhere()
+    const entered = this.#here?.enter(session, lost) === true
+    if (isNew) this.#found(lost)
     if (entered) this.#changed()
     return entered
   }
@@ -110,7 +129,10 @@ export class Person {
     this.#changed()
   }
 
-  /** What another instance says, unless something newer of it is known. Whether that changed what is shown from here. */
+  /**
+   * What another instance says, unless something newer of it is known. A session that came there may be the one that was
+   * lost, here or where nobody is left to wait for it. Whether that changed what is shown from here.
+   */
   hear(node: string, version: number, shared: SharedPresence): boolean {
     const known = this.#elsewhere.get(node)
     if (known && known.version >= version) {
@@ -120,7 +142,11 @@ export class Person {
     clearTimeout(known?.wait)
     this.#elsewhere.set(node, { version, shared, heardAt: performance.now() })
     this.#changed()
-    return this.#here?.adopt(shared) ?? false
+    const adopted = this.#here?.adopt(shared) === true
+    this.#found(shared.found ?? [])
+    const gone = this.#here?.isGone === true
+    if (gone) this.end()
+    return adopted || gone
   }
 
   drop(node: string): void {
@@ -129,27 +155,28 @@ export class Person {
     this.#changed()
   }
 
-  /**
-   * A session came on another instance: it may be the one that was lost, here or where nobody is left to wait for it.
-   * Whether nobody is here any more for that.
-   */
-  returned(): boolean {
-    for (const [node, { wait }] of [...this.#elsewhere]) if (wait) this.drop(node)
-    this.#here?.stopWaiting()
-    const gone = this.#here?.isGone === true
-    if (gone) this.end()
-    return gone
-  }
-
   stop(): void {
     this.#here?.stop()
     for (const { wait } of this.#elsewhere.values()) clearTimeout(wait)
+  }
+
+  /** The sessions that other instances wait for, or would if they had not ended. */
+  #lostElsewhere(): string[] {
+    return Array.from(this.#elsewhere.values(), ({ shared }) => shared.lost).filter((lost) => lost !== undefined)
+  }
+
+  /** Lost sessions may have come back: waits no more for one that was here, nor for those whose instances have ended. */
+  #found(lost: readonly string[]): void {
+    this.#here?.found(lost)
+    for (const [node, { wait, shared }] of [...this.#elsewhere])
+      if (wait && shared.lost !== undefined && lost.includes(shared.lost)) this.drop(node)
   }
 
   #changed(): void {
     this.#folded = undefined
     this.#entry = undefined
     this.#bytes = undefined
+    this.#sessions = undefined
   }
 
   #fold(): SharedPresence | undefined {

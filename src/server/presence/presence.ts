@@ -22,6 +22,8 @@ export interface PresenceOptions {
   readonly graceMs: number
   /** How often, at most, the others are told of another state of one person in one channel; 50 unless given. */
   readonly updateEveryMs?: number
+  /** Told when somebody is in a channel on this instance now, or is not any more. */
+  readonly noticed?: (channel: string, userId: string, isHere: boolean) => void
 }
 
 /**
@@ -63,6 +65,15 @@ export class Presence {
     const list = this.list(channel)
     close()
     return list
+  }
+
+  /** Whether somebody is in a channel on another instance, as far as those are reached. */
+  async isElsewhere(channel: string, userId: string): Promise<boolean> {
+    if (this.#options.cluster.health === 'off') return false
+    const close = await this.open(channel)
+    const others = this.#find(channel, userId).person?.elsewhere
+    close()
+    return others !== undefined && others.size > 0
   }
 
   /**
@@ -111,7 +122,7 @@ export class Presence {
       this.#share(view, person)
       const update = { channel, userId: person.id, state: person.entry?.state }
       this.#options.channels.tell(channel, 'presence:update', update, session.id)
-      if (view.roster.isWanted) view.roster.shown(person.sessions.find(({ sessionId }) => sessionId === session.id))
+      if (view.roster.isWanted) view.roster.shown(person.session(session.id))
     })
   }
 
@@ -138,7 +149,7 @@ export class Presence {
     this.#change(view, session.author.id, (person) => {
       const { here } = person
       const lost = person.exit(session)
-      if (lost) here?.wait(graceMs, () => here.isGone && this.forget(channel, person.id))
+      if (lost) here?.wait(session, graceMs, () => here.isGone && this.forget(channel, person.id))
       return lost
     })
   }
@@ -167,12 +178,7 @@ export class Presence {
       return
     }
     if (entry.user.id !== userId) return
-    this.#change(view, userId, (person) => {
-      const before = person.elsewhere.get(node)?.shared.connections ?? 0
-      const adopted = person.hear(node, version, entry)
-      const returned = entry.connections > before && person.returned()
-      return adopted || returned
-    })
+    this.#change(view, userId, (person) => person.hear(node, version, entry))
   }
 
   /** [PRE4] Another instance has ended. */
@@ -231,20 +237,21 @@ export class Presence {
     const { channel } = view
     const { channels } = this.#options
     const person = view.person(userId)
-    const before = person.entry
+    const [before, wasHere] = [person.entry, person.here !== undefined]
     const counted = view.roster.isWanted
     const sessionsBefore = counted ? person.sessions : []
     const own = change(person)
-    const after = person.entry
+    const [after, isHere] = [person.entry, person.here !== undefined]
     if (own) this.#share(view, person)
     view.tidy(person)
     if (!before && after) channels.tell(channel, 'presence:join', { channel, member: after }, except)
     if (before && !after) channels.tell(channel, 'presence:leave', { channel, userId })
     if (before && after && !isDeepStrictEqual(before.state, after.state)) {
       channels.tell(channel, 'presence:update', { channel, userId, state: after.state })
-      if (counted) view.roster.shown(person.sessions[0])
+      if (counted) view.roster.shown(person.sessions[0]?.session)
     }
     if (counted) view.roster.changed(sessionsBefore, person.sessions)
+    if (isHere !== wasHere) this.#options.noticed?.(channel, userId, isHere)
     this.#closeIfIdle(view)
   }
 

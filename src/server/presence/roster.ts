@@ -1,7 +1,7 @@
 import type { Channels } from '../channels/channels.ts'
 import { Pace } from '../channels/pace.ts'
 import type { SessionHere } from './here.ts'
-import type { Person } from './person.ts'
+import type { Arrived, Person } from './person.ts'
 
 /**
  * What they are told: of one session that came (or joined again), went, or shows something else, and of all that are
@@ -37,19 +37,22 @@ export class Roster {
     this.#people = people
   }
 
+  /** How many sessions are here. */
+  get count(): number {
+    return this.#people().reduce((count, { entry }) => count + (entry?.connections ?? 0), 0)
+  }
+
   /** Whether anybody wants to know. */
   get isWanted(): boolean {
     return this.#channels.hasCountersOfSessions(this.#channel)
   }
 
   /** Tells what is different of one person's sessions. */
-  changed(before: readonly SessionHere[], after: readonly SessionHere[]): void {
-    const was = new Map(before.map((session) => [session.sessionId, session]))
-    const is = new Set(after.map(({ sessionId }) => sessionId))
-    for (const session of before) if (!is.has(session.sessionId)) this.#tell('left', session)
-    for (const session of after) {
-      if (was.get(session.sessionId)?.joinedAt !== session.joinedAt) this.#tell('joined', session)
-    }
+  changed(before: readonly Arrived[], after: readonly Arrived[]): void {
+    const was = new Map(before.map(({ session }) => [session.sessionId, session.joinedAt]))
+    const is = new Set(after.map(({ session }) => session.sessionId))
+    for (const { session } of before) if (!is.has(session.sessionId)) this.#tell('left', session)
+    for (const { session } of after) if (was.get(session.sessionId) !== session.joinedAt) this.#tell('joined', session)
   }
 
   /** Tells that somebody shows something else. */
@@ -62,30 +65,29 @@ export class Roster {
   }
 
   #tell(change: RosterChange['change'], session: SessionHere): void {
-    const all = this.#sessions()
-    const told = { channel: this.#channel, change, session, count: all.length }
-    const whole = { ...told, sessions: all.slice(0, MOST) }
-    if (all.length <= SHORT) {
-      this.#send(whole)
+    const { count } = this
+    const told = { channel: this.#channel, change, session, count }
+    if (count <= SHORT) {
+      this.#send({ ...told, sessions: this.#sessions() })
       return
     }
     // Who has just come needs the list; the others have one already.
-    const own = change === 'joined' ? { sessionId: session.sessionId, body: whole } : undefined
+    const own =
+      change === 'joined' ? { sessionId: session.sessionId, body: { ...told, sessions: this.#sessions() } } : undefined
     this.#send(told, own)
-    this.#listSoon(all.length)
+    this.#listSoon(count)
   }
 
   /** What goes to everybody grows with the square of their number; that much it is stretched. */
   #listSoon(count: number): void {
     const paceMs = Math.ceil(count ** 2 / 100)
-    if (!this.#pace || paceMs > 2 * this.#paceMs) {
+    if (!this.#pace || paceMs > 2 * this.#paceMs || paceMs < this.#paceMs / 2) {
       this.#pace?.stop()
       this.#pace = new Pace(paceMs)
       this.#paceMs = paceMs
     }
     this.#pace.do(() => {
-      const all = this.#sessions()
-      this.#send({ channel: this.#channel, change: 'listed', sessions: all.slice(0, MOST), count: all.length })
+      this.#send({ channel: this.#channel, change: 'listed', sessions: this.#sessions(), count: this.count })
     })
   }
 
@@ -93,9 +95,10 @@ export class Roster {
     this.#channels.tellCountersOfSessions(this.#channel, 'presence:sessions', body, own)
   }
 
+  /** The first of them, in the order they came. */
   #sessions(): SessionHere[] {
     const all = this.#people().flatMap((person) => person.sessions)
-    all.sort((a, b) => a.since - b.since || (a.sessionId < b.sessionId ? -1 : 1))
-    return all.map(({ since: _since, ...session }) => session)
+    all.sort((a, b) => a.since - b.since || (a.session.sessionId < b.session.sessionId ? -1 : 1))
+    return all.slice(0, MOST).map(({ session }) => session)
   }
 }

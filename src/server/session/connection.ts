@@ -5,7 +5,9 @@ export interface Outgoing {
   readonly event: string
   readonly body: unknown
   /** Of a signal: whose it is. */
-  readonly from?: { readonly sessionId: string; readonly userId: string } | undefined
+  readonly from?:
+    | { readonly sessionId: string; readonly userId: string; readonly name?: string | undefined }
+    | undefined
   as<Form>(encode: (event: string, body: unknown, from?: Outgoing['from']) => Form): Form
 }
 

@@ -20,9 +20,21 @@ interface Signaller {
   readonly author: Author
 }
 
+type TypingBody = z.infer<typeof typingBody> & Pick<Typing, 'name'>
+
 export interface SignalsOptions {
   readonly channels: Pick<Channels, 'signal'>
   readonly cluster: Pick<Cluster, 'health' | 'tell'>
+  /** Told when somebody types here, each time they say so, and when they do nowhere any more. */
+  readonly typed?: (channel: string, userId: string, isTyping: boolean) => void
+}
+
+/** What an app's server says in a channel, about somebody or, with an empty id, nobody. */
+export interface Relayed {
+  readonly channel: string
+  readonly user: Author
+  readonly name: string
+  readonly payload: unknown
 }
 
 /** What happens right now and need not be kept: typing, cursors, and whatever an app makes of `signal` [SIG1]. */
@@ -42,13 +54,14 @@ export class Signals {
     return this.#here.size
   }
 
-  type(session: Signaller, { channel, isTyping, context, timestamp }: z.infer<typeof typingBody>): void {
-    const typing: Typing = { channel, sessionId: session.id, user: session.author, context, timestamp }
+  type(session: Signaller, { channel, isTyping, context, timestamp, name }: TypingBody): void {
+    const typing: Typing = { channel, sessionId: session.id, user: session.author, context, timestamp, name }
     if (isTyping) {
       this.#here.start(typing)
       const message = messageOf(typing, true)
       this.#tellHere(message)
       this.#tellOthers(message)
+      this.#options.typed?.(channel, session.author.id, true)
       return
     }
     const before = this.#here.end(channel, session.id)
@@ -57,9 +70,9 @@ export class Signals {
   }
 
   /** Tells one person, wherever they are, that somebody writes to them [D4]. */
-  typeTo(session: Signaller, { userId, isTyping }: { userId: string; isTyping: boolean }): void {
+  typeTo(session: Signaller, { userId, ...typing }: Omit<TypingBody, 'channel'> & { userId: string }): void {
     const channel = `user:${userId}`
-    if (isChannelAddress(channel)) this.type(session, { channel, isTyping })
+    if (isChannelAddress(channel)) this.type(session, { ...typing, channel })
   }
 
   /** Of one session's cursors in a channel only the newest of a turn goes out [SIG2], and to other instances fewer. */
@@ -87,6 +100,12 @@ export class Signals {
     this.#tellOthers(message)
   }
 
+  /** Tells the members here what an app's server says: every instance hears it by itself. It is of no session. */
+  relay({ channel, user, name, payload }: Relayed): void {
+    const body = { channel, user, sessionId: '', name, payload }
+    this.#options.channels.signal(channel, 'signal', body, { sessionId: '', userId: user.id })
+  }
+
   /** Of a session that leaves a channel. */
   leave(channel: string, session: Signaller): void {
     this.#cursors.drop(channel, `cursor ${session.id}`)
@@ -109,8 +128,8 @@ export class Signals {
   #receiveTyping(message: SignalMessage): void {
     const told = typingEvent.safeParse(message.body).data
     if (!told) return
-    const { sessionId } = message.from
-    const typing: Typing = { channel: message.channel, sessionId, user: told.user, context: told.context }
+    const { sessionId, name } = message.from
+    const typing: Typing = { channel: message.channel, sessionId, user: told.user, context: told.context, name }
     if (told.isTyping) {
       this.#elsewhere.start(typing)
       this.#tellHere(message)
@@ -125,11 +144,16 @@ export class Signals {
   #stopped(typing: Typing): void {
     this.#sayStopped(typing)
     this.#tellOthers(messageOf(typing, false))
+    if (!this.#isTyping(typing)) this.#options.typed?.(typing.channel, typing.user.id, false)
   }
 
   /** Nobody is said to have stopped who is typing on in another tab, wherever that is. */
   #sayStopped(typing: Typing): void {
-    if (!this.#here.includes(typing) && !this.#elsewhere.includes(typing)) this.#tellHere(messageOf(typing, false))
+    if (!this.#isTyping(typing)) this.#tellHere(messageOf(typing, false))
+  }
+
+  #isTyping(typing: Typing): boolean {
+    return this.#here.includes(typing) || this.#elsewhere.includes(typing)
   }
 
   #tellHere({ channel, event, body, from, key }: SignalMessage): void {
@@ -143,7 +167,7 @@ export class Signals {
   }
 }
 
-function messageOf({ channel, sessionId, user, context, timestamp }: Typing, isTyping: boolean): SignalMessage {
+function messageOf({ channel, sessionId, user, context, timestamp, name }: Typing, isTyping: boolean): SignalMessage {
   const body = {
     channel,
     user,
@@ -151,5 +175,11 @@ function messageOf({ channel, sessionId, user, context, timestamp }: Typing, isT
     ...(context !== undefined && { context }),
     ...(isTyping && timestamp !== undefined && { timestamp }),
   }
-  return { kind: 'signal', channel, event: 'typing', body, from: { sessionId, userId: user.id } }
+  return {
+    kind: 'signal',
+    channel,
+    event: 'typing',
+    body,
+    from: { sessionId, userId: user.id, ...(name !== undefined && { name }) },
+  }
 }

@@ -8,6 +8,8 @@ export interface Typing {
   readonly context: string | undefined
   /** When it began, by the client's own time. */
   readonly timestamp?: number | string | undefined
+  /** What an older client calls its person, where their token gives no name; told beside the event, not in it. */
+  readonly name?: string | undefined
 }
 
 interface Entry extends Typing {

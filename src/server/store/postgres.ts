@@ -8,8 +8,8 @@ import { createPostgresCommit } from './postgres-commit.ts'
 import { identityOf } from './postgres-identity.ts'
 import { createPostgresPool, type PostgresConnection, type PostgresPool } from './postgres-pool.ts'
 import { startPostgresDatabase } from './postgres-start.ts'
-import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
-import { countRecords, readRecord, readRecords, readSnapshot } from './records.ts'
+import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch, RecordsNamed } from './record.ts'
+import { countRecords, readRecord, readRecords, readRecordsNamed, readSnapshot } from './records.ts'
 import { type Retention, trimLogs } from './retention.ts'
 import type { FactDraft, LogHead, LogState, Store, Stored, Stretch } from './store.ts'
 import type { Tables } from './tables.ts'
@@ -83,6 +83,10 @@ class PostgresStore implements Store {
 
   records(stretch: RecordStretch): Promise<KeptRecord[]> {
     return this.#read(() => readRecords(this.#db, stretch))
+  }
+
+  recordsNamed(wanted: RecordsNamed): Promise<KeptRecord[]> {
+    return this.#read(() => readRecordsNamed(this.#db, wanted))
   }
 
   snapshot(channel: string, kind: string): Promise<LogState & { records: KeptRecord[] }> {

@@ -70,6 +70,14 @@ export interface RecordStretch {
   readonly exceptOwners?: readonly string[] | undefined
 }
 
+/** Records of a kind that have an id, in whichever scopes: of one owner, or anybody's. */
+export interface RecordsNamed {
+  readonly kind: string
+  readonly id: string
+  readonly owner?: string | undefined
+  readonly limit: number
+}
+
 /**
  * Records to be counted: `after < seq <= upTo`, not deleted, up to a limit. No more than the newest 5,000 of that range are
  * looked at, whosever they are, deleted or not, so that a count takes no longer however many there are.

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
+import type { KeptRecord, RecordCount, RecordKey, RecordStretch, RecordsNamed } from './record.ts'
 import type { LogState } from './store.ts'
 import type { RecordsTable, Tables } from './tables.ts'
 
@@ -35,6 +35,20 @@ export async function readRecords(db: Kysely<Tables>, stretch: RecordStretch): P
   if (exceptOwners.length > 0) {
     query = query.where((eb) => eb.or([eb('owner', 'is', null), eb('owner', 'not in', exceptOwners)]))
   }
+  return (await query.execute()).map(recordOf)
+}
+
+/** Records of an id in the order of their scopes. */
+export async function readRecordsNamed(db: Kysely<Tables>, wanted: RecordsNamed): Promise<KeptRecord[]> {
+  const { kind, id, owner, limit } = wanted
+  let query = db
+    .selectFrom('records')
+    .selectAll()
+    .where('kind', '=', kind)
+    .where('id', '=', id)
+    .orderBy('scope')
+    .limit(limit)
+  if (owner !== undefined) query = query.where('owner', '=', owner)
   return (await query.execute()).map(recordOf)
 }
 

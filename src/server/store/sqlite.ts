@@ -6,8 +6,8 @@ import { GroupCommit, type Outcome } from './group-commit.ts'
 import { beginLog, logHeads, logState, readLog } from './logs.ts'
 import { sqliteColumns } from './migrations/columns.ts'
 import { migrate } from './migrations/migrate.ts'
-import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch } from './record.ts'
-import { countRecords, readRecord, readRecords, readSnapshot } from './records.ts'
+import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch, RecordsNamed } from './record.ts'
+import { countRecords, readRecord, readRecords, readRecordsNamed, readSnapshot } from './records.ts'
 import { type Retention, trimLogs } from './retention.ts'
 import { createSqliteCommit } from './sqlite-commit.ts'
 import { openSqliteFile } from './sqlite-file.ts'
@@ -112,6 +112,10 @@ class SqliteStore implements Store {
 
   async records(stretch: RecordStretch): Promise<KeptRecord[]> {
     return this.#read(() => readRecords(this.#db, stretch))
+  }
+
+  async recordsNamed(wanted: RecordsNamed): Promise<KeptRecord[]> {
+    return this.#read(() => readRecordsNamed(this.#db, wanted))
   }
 
   async snapshot(channel: string, kind: string): Promise<LogState & { records: KeptRecord[] }> {

@@ -1,5 +1,5 @@
 import type { Author, Envelope } from '../../protocol/envelope.ts'
-import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch, Rule } from './record.ts'
+import type { Change, KeptRecord, RecordCount, RecordKey, RecordStretch, RecordsNamed, Rule } from './record.ts'
 
 /** A fact before it has a place in its channel's log. */
 export interface FactDraft {
@@ -100,6 +100,8 @@ export interface Store {
   record(key: RecordKey): Promise<KeptRecord | undefined>
   /** Records in the order of their place. */
   records(stretch: RecordStretch): Promise<KeptRecord[]>
+  /** Records by their id alone, in the order of their scopes. */
+  recordsNamed(wanted: RecordsNamed): Promise<KeptRecord[]>
   /** All records of a kind in a channel, as they are after the fact `head`. Begins the log if there is none. */
   snapshot(channel: string, kind: string): Promise<LogState & { readonly records: KeptRecord[] }>
   count(wanted: RecordCount): Promise<number>

@@ -12,7 +12,8 @@ export function heartbeat(ws: WebSocket, intervalMs: number, timeoutMs: number):
     alive = false
     ws.ping()
     timer = setTimeout(() => {
-      if (alive) timer = setTimeout(beat, Math.max(0, intervalMs - timeoutMs)).unref()
+      // While nothing is read, nothing can be heard.
+      if (alive || ws.isPaused) timer = setTimeout(beat, Math.max(0, intervalMs - timeoutMs)).unref()
       else ws.terminate()
     }, timeoutMs).unref()
   }

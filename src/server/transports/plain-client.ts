@@ -1,12 +1,13 @@
 import type { RawData, WebSocket } from 'ws'
 import { ConveneError, catalogued } from '../../protocol/errors.ts'
 import { MAX_DEPTH } from '../../protocol/limits.ts'
-import type { PlainDialect, Step } from '../dialects/dialect.ts'
+import type { Answer, PlainDialect, Step } from '../dialects/dialect.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Reply } from '../session/dispatch.ts'
 import type { Session } from '../session/session.ts'
 import { isDeeper } from './json-depth.ts'
 import type { PlainConnection } from './plain-connection.ts'
+import { UnderWay } from './under-way.ts'
 
 export interface PlainClientOptions {
   readonly maxMessageBytes: number
@@ -25,10 +26,14 @@ export class PlainClient {
   readonly #dialect: PlainDialect
   readonly #options: PlainClientOptions
   readonly #become: ((userId: string) => Promise<Session | undefined>) | undefined
+  readonly #underWay: UnderWay
   /** What came while it became somebody else; undefined when it does not. */
   #held: unknown[] | undefined
 
-  /** `become` makes it another person, where claims are believed [D3]; it resolves to nothing when the client is gone. */
+  /**
+   * `become` makes it another person, where claims are believed [D3]. It resolves to nothing when the client is gone, and
+   * rejects with `invalid`, having done nothing, when what is claimed is no id.
+   */
   constructor(
     ws: WebSocket,
     connection: PlainConnection,
@@ -43,16 +48,17 @@ export class PlainClient {
     this.#dialect = dialect
     this.#options = options
     this.#become = become
+    this.#underWay = new UnderWay(() => this.#readOrNot())
   }
 
   /** Begins to listen. */
   begin(): void {
     this.#ws.on('message', (data) => this.#hear(data))
     this.#ws.on('ping', (data) => {
-      if (this.#isAllowed()) this.connection.pong(data)
+      if (this.connection.open && this.#isAllowed()) this.connection.pong(data)
     })
-    this.#take(this.#dialect.begin?.() ?? [])
-    this.#ws.resume()
+    this.#take(this.connection.guarded(() => this.#dialect.begin?.() ?? []))
+    this.#readOrNot()
   }
 
   #hear(data: RawData): void {
@@ -62,10 +68,10 @@ export class PlainClient {
     const text = String(data)
     const error = this.#unreadable(text)
     if (error) this.#refuse(error)
-    else this.#listen(parsed(text))
+    else this.#listen(parsed(text), text.length)
   }
 
-  #listen(frame: unknown): void {
+  #listen(frame: unknown, size: number): void {
     if (this.#held) {
       this.#held.push(frame)
       return
@@ -74,14 +80,14 @@ export class PlainClient {
       this.#refuse(new ConveneError('invalid', 'Expected JSON'))
       return
     }
-    const steps = this.#dialect.hear(frame)
+    const steps = this.connection.guarded(() => this.#dialect.hear(frame))
     // What asks for nothing costs something all the same.
-    if (steps.some((step) => 'ask' in step) || this.#isAllowed()) this.#take(steps)
+    if (steps.some((step) => 'ask' in step) || this.#isAllowed()) this.#take(steps, size)
   }
 
   #refuse(error: ConveneError): void {
     this.#options.metrics.refused.inc({ code: error.code })
-    if (this.#isAllowed()) this.connection.write(this.#dialect.garbled(error.toBody()))
+    if (this.#isAllowed()) this.connection.write(this.connection.guarded(() => this.#dialect.garbled(error.toBody())))
   }
 
   /** Whether one more thing may be answered that is no request; whoever never stops is sent away. */
@@ -109,38 +115,63 @@ export class PlainClient {
     return undefined
   }
 
-  #take(steps: readonly Step<string>[]): void {
+  /** `size`: of what the steps come from, in characters. */
+  #take(steps: readonly Step<string>[], size = 0): void {
     for (const [index, step] of steps.entries()) {
       if ('say' in step) {
         this.connection.write(step.say)
       } else if ('ask' in step) {
-        const { answered } = step
-        const reply = answered && ((answer: Parameters<typeof answered>[0]) => this.connection.write(answered(answer)))
-        void this.#options.serve(this.session, step.ask, step.body, reply)
+        const reply = (step.answered || step.next) && ((answer: Answer) => this.#answered(step, answer))
+        this.#underWay.add(this.#options.serve(this.session, step.ask, step.body, reply), size)
+      } else if ('close' in step) {
+        this.connection.close(new ConveneError(step.close.code, step.close.message))
       } else if (this.#become && step.claim !== this.session.userId) {
-        void this.#becomeThen(this.#become(step.claim), steps.slice(index + 1))
+        void this.#becomeThen(this.#become, step.claim, steps.slice(index + 1))
         return
       }
     }
   }
 
+  #answered({ answered, next }: Extract<Step<string>, { ask: string }>, answer: Answer): void {
+    this.connection.write(this.connection.guarded(() => answered?.(answer) ?? []))
+    this.#take(this.connection.guarded(() => next?.(answer) ?? []))
+  }
+
   /** Goes on when it is somebody else; what comes meanwhile waits. */
-  async #becomeThen(became: Promise<Session | undefined>, rest: readonly Step<string>[]): Promise<void> {
+  async #becomeThen(
+    become: (userId: string) => Promise<Session | undefined>,
+    claim: string,
+    rest: readonly Step<string>[],
+  ): Promise<void> {
     this.#held = []
-    this.#ws.pause()
+    this.#readOrNot()
+    let refusal: ConveneError | undefined
     try {
-      const session = await became
+      // What it asked for as who it was is answered to it, and where it was joining it is taken along.
+      await this.#underWay.none()
+      const session = await become(claim)
       if (!session) return
       this.session = session
     } catch (error) {
-      this.connection.close(catalogued(error))
-      return
+      refusal = catalogued(error)
+      if (refusal.code !== 'invalid') {
+        this.connection.close(refusal)
+        return
+      }
     }
     const held = this.#held
     this.#held = undefined
-    this.#take(rest)
-    for (const frame of held) this.#listen(frame)
-    this.#ws.resume()
+    if (refusal) this.#refuse(refusal)
+    else this.#take(rest)
+    for (const frame of held) this.#listen(frame, 0)
+    this.#readOrNot()
+  }
+
+  /** Reads only as fast as it can serve: what a client says faster waits with the client. */
+  #readOrNot(): void {
+    // Whoever is being sent away has a last word, which is waited for.
+    if (this.connection.open && (this.#held || this.#underWay.isMuch)) this.#ws.pause()
+    else this.#ws.resume()
   }
 }
 

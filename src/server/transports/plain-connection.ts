@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import { type ConveneError, ERRORS } from '../../protocol/errors.ts'
 import type { Closing, Door, PlainDialect } from '../dialects/dialect.ts'
@@ -14,6 +15,8 @@ export interface PlainConnectionOptions {
   readonly maxOutboundBytes: number
   /** Called when the client is cut because it does not read. */
   slow(): void
+  /** Called when the client is cut because its dialect threw: a defect of ours, which is not to end anybody else. */
+  failed(error: unknown): void
 }
 
 /** A client on a plain WebSocket as the rest of the house sees it: told everything in its dialect's words. */
@@ -28,18 +31,20 @@ export class PlainConnection implements Connection {
   readonly #door: Door
   readonly #dialect: PlainDialect
   readonly #outbox: PlainOutbox
+  readonly #failed: (error: unknown) => void
 
-  constructor(ws: WebSocket, options: PlainConnectionOptions) {
+  constructor(ws: WebSocket, pipe: Duplex, options: PlainConnectionOptions) {
     this.id = options.id
     this.address = options.address
     this.counts = options.door.counts
     this.#ws = ws
     this.#door = options.door
     this.#dialect = options.dialect
-    this.#outbox = new PlainOutbox(ws, options.maxOutboundBytes, () => {
+    this.#outbox = new PlainOutbox(ws, pipe, options.maxOutboundBytes, () => {
       options.slow()
       this.cut()
     })
+    this.#failed = options.failed
   }
 
   get open(): boolean {
@@ -51,7 +56,7 @@ export class PlainConnection implements Connection {
   }
 
   measure(event: Outgoing): number {
-    return this.#dialect.tell(event).reduce((sum, frame) => sum + Buffer.byteLength(frame), 0)
+    return this.#inItsWords(event).reduce((sum, frame) => sum + Buffer.byteLength(frame), 0)
   }
 
   drained(): Promise<void> {
@@ -59,11 +64,11 @@ export class PlainConnection implements Connection {
   }
 
   send(event: string, body: unknown): void {
-    this.write(this.#dialect.tell({ event, body, as: (write) => write(event, body) }))
+    this.write(this.#inItsWords({ event, body, as: (write) => write(event, body) }))
   }
 
   deliver(events: readonly Outgoing[]): void {
-    for (const event of events) this.#outbox.write(this.#dialect.tell(event))
+    this.write(events.flatMap((event) => this.#inItsWords(event)))
   }
 
   /** Sends frames as they are. */
@@ -95,8 +100,27 @@ export class PlainConnection implements Connection {
     this.#ws.terminate()
   }
 
+  /** Calls the dialect, and has its client come back where that throws. */
+  guarded<T>(words: () => readonly T[]): readonly T[] {
+    try {
+      return words()
+    } catch (error) {
+      this.#failed(error)
+      // Not within somebody else's delivery.
+      setImmediate(() => this.cut())
+      return []
+    }
+  }
+
+  #inItsWords(event: Outgoing): readonly string[] {
+    return this.guarded(() => this.#dialect.tell(event))
+  }
+
   #close({ code, reason }: Closing): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.close(code, fitting(reason))
+    if (this.#ws.readyState !== this.#ws.OPEN) return
+    this.#ws.close(code, fitting(reason))
+    // Its last word is waited for.
+    this.#ws.resume()
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 
 // About what a slow phone takes in a tenth of a second; facts that wait here make signals stale.
@@ -9,13 +10,16 @@ const DRAINED_WITHIN_MS = 30_000
 /** What goes out to one client on a plain WebSocket, bounded: one that does not read is cut when too much waits for it. */
 export class PlainOutbox {
   readonly #ws: WebSocket
+  readonly #pipe: Duplex
   readonly #maxBytes: number
   readonly #overflow: () => void
   #overflowed = false
   #whenWritten: (() => void)[] = []
 
-  constructor(ws: WebSocket, maxBytes: number, overflow: () => void) {
+  /** `pipe` is what the WebSocket writes to. */
+  constructor(ws: WebSocket, pipe: Duplex, maxBytes: number, overflow: () => void) {
     this.#ws = ws
+    this.#pipe = pipe
     this.#maxBytes = maxBytes
     this.#overflow = overflow
     ws.once('close', () => this.#written())
@@ -31,12 +35,15 @@ export class PlainOutbox {
     return !this.#overflowed && this.#ws.bufferedAmount <= READY_BYTES
   }
 
+  /** Frames that come together go out in one write. */
   write(frames: readonly string[]): void {
+    this.#pipe.cork()
     for (const frame of frames) {
-      if (this.#overflowed || this.#ws.readyState !== this.#ws.OPEN) return
+      if (this.#overflowed || this.#ws.readyState !== this.#ws.OPEN) break
       this.#ws.send(frame, () => this.#written())
       this.#check()
     }
+    this.#pipe.uncork()
   }
 
   /** Answers a ping of the client's own; one that sends them faster than it reads is answered some. */

@@ -1,20 +1,18 @@
-import { type Server as HttpServer, type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
-import { kindOf } from '../../protocol/channel.ts'
-import { ConveneError, catalogued, ERRORS } from '../../protocol/errors.ts'
+import { WebSocketServer } from 'ws'
+import { ConveneError, catalogued } from '../../protocol/errors.ts'
 import type { Verified } from '../auth/authenticator.ts'
 import { type OlderIdentity, shownIn } from '../auth/older-identity.ts'
 import type { Door } from '../dialects/dialect.ts'
 import { doorOf } from '../dialects/doors.ts'
-import type { Session } from '../session/session.ts'
 import { agreedProtocol } from './agreed-protocol.ts'
 import { clientAddress } from './client-address.ts'
 import type { Doorway } from './doorway.ts'
-import { heartbeat } from './heartbeat.ts'
 import { type AllowedOrigins, isFromPage, isOriginAllowed } from './origin.ts'
-import { PlainClient, type PlainClientOptions } from './plain-client.ts'
-import { PlainConnection } from './plain-connection.ts'
+import type { PlainClient, PlainClientOptions } from './plain-client.ts'
+import { answerRefusal, closeRefused, statusOf } from './plain-refusal.ts'
+import { servePlain } from './serve-plain.ts'
 
 export interface PlainOptions extends PlainClientOptions, Doorway {
   readonly allowedOrigins: AllowedOrigins
@@ -34,7 +32,6 @@ export interface PlainWebSocket {
   stop(): void
 }
 
-const NORMAL_CLOSURE = 1000
 const CLOSES_WITHIN_MS = 5000
 // Of one message; more pieces than that only cost memory.
 const MAX_FRAGMENTS = 64
@@ -58,111 +55,49 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
     handleProtocols: agreedProtocol,
   })
 
-  async function admit(door: Door, query: URLSearchParams, request: IncomingMessage, pipe: Duplex, head: Buffer) {
+  async function admit(door: Door, request: IncomingMessage, pipe: Duplex, head: Buffer, greeted: () => void) {
+    const { url = '', headers } = request
+    const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length))
     const address = clientAddress(request, options.trustProxy)
-    const { origin } = request.headers
     const sessionId = door.sessionId()
     let verified: Verified | undefined
     let refusal: ConveneError | undefined
     try {
-      if (!isOriginAllowed(origin, options.allowedOrigins)) {
+      if (!isOriginAllowed(headers.origin, options.allowedOrigins)) {
         throw new ConveneError('origin_not_allowed', 'Origin not allowed')
       }
       await admission.check(address)
-      const shown = shownIn(request.headers, query, isFromPage(request.headers, options.allowedOrigins))
+      const shown = shownIn(headers, query, isFromPage(headers, options.allowedOrigins))
       verified = await options.identity.identify(shown, door.letsInNobody ? sessionId : undefined)
       // It may have begun while this handshake asked an issuer for its keys.
       admission.checkDraining()
     } catch (thrown) {
       refusal = catalogued(thrown)
-      noteRefusal(refusal, { door: door.paths[0], address, origin })
+      noteRefusal(refusal, { door: door.paths[0], address, origin: headers.origin })
     }
+    // Nothing that comes after needs it.
+    query.delete('token')
     if (pipe.destroyed) return
     const status = refusal && statusOf(refusal, door)
     if (refusal && status) {
-      answer(pipe, status, refusal)
+      answerRefusal(pipe, status, refusal)
       return
     }
     wss.handleUpgrade(request, pipe, head, (ws) => {
       ws.on('error', () => {})
-      if (verified) void serve(door, query, ws, { sessionId, address, verified })
-      else if (refusal) end(door, ws, refusal)
+      if (refusal) closeRefused(door, ws, pipe, refusal)
+      else if (verified) {
+        const arrival = { door, ws, pipe, query, sessionId, address, verified }
+        void servePlain(arrival, options, {
+          entered(client) {
+            greeted()
+            clients.set(client, door)
+            ws.once('close', () => clients.delete(client))
+          },
+          refused: (error) => noteRefusal(error, { door: door.paths[0], address }),
+        })
+      }
     })
-  }
-
-  async function serve(
-    door: Door,
-    query: URLSearchParams,
-    ws: WebSocket,
-    { sessionId, address, verified }: { sessionId: string; address: string; verified: Verified },
-  ): Promise<void> {
-    // Nothing is read before there is somebody to serve.
-    ws.pause()
-    let session: Session | undefined
-    const dialect = door.speak({
-      sessionId,
-      query,
-      get user() {
-        return session?.author ?? { id: verified.identity.id }
-      },
-    })
-    const connection = new PlainConnection(ws, {
-      id: sessionId,
-      address,
-      door,
-      dialect,
-      maxOutboundBytes: options.maxOutboundBytes,
-      slow() {
-        metrics.refused.inc({ code: 'slow_consumer' })
-        logger.warn({ session: sessionId, user: session?.userId, address }, 'a session that does not read was cut')
-      },
-    })
-    const stopBeating = heartbeat(ws, options.pingIntervalMs, options.pingTimeoutMs)
-    let client: PlainClient | undefined
-    ws.once('close', (code) => {
-      stopBeating()
-      if (session) options.close(session, code === NORMAL_CLOSURE || connection.sentAway)
-      if (client) clients.delete(client)
-    })
-
-    async function enter(as: Verified): Promise<Session | undefined> {
-      session = options.open(connection, as)
-      await options.prepare(session)
-      await options.ready(session)
-      return ws.readyState === ws.OPEN ? session : undefined
-    }
-
-    /** [D3] The same client as somebody else, in the channels it was in. */
-    async function become(userId: string): Promise<Session | undefined> {
-      const as = options.identity.claimed(userId)
-      const before = session
-      const channels = before?.channels.filter((channel) => kindOf(channel) !== 'user') ?? []
-      if (before) options.close(before, true)
-      const next = await enter(as)
-      for (const channel of next ? channels : [])
-        void options.serve(next as Session, 'channel:join', { channel }, () => {})
-      return next
-    }
-
-    try {
-      const entered = await enter(verified)
-      if (!entered) return
-      client = new PlainClient(
-        ws,
-        connection,
-        dialect,
-        entered,
-        options,
-        options.identity.believesClaims ? become : undefined,
-      )
-      clients.set(client, door)
-      client.begin()
-    } catch (thrown) {
-      const refusal = catalogued(thrown)
-      noteRefusal(refusal, { door: door.paths[0], address })
-      connection.close(refusal)
-      ws.resume()
-    }
   }
 
   function noteRefusal(error: ConveneError, about: object): void {
@@ -172,13 +107,17 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
   }
 
   http.on('upgrade', (request, pipe, head) => {
-    const { url = '' } = request
-    const door = doorOf(url)
+    const door = doorOf(request.url ?? '')
     if (!door) return
-    const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length))
     pipe.on('error', () => {})
+    // [CON6] Until it is greeted, or gone: an issuer, a store or the client itself may take for ever.
     const late = setTimeout(() => pipe.destroy(), options.connectTimeoutMs).unref()
-    void admit(door, query, request, pipe, head).finally(() => clearTimeout(late))
+    const notLate = () => clearTimeout(late)
+    pipe.once('close', notLate)
+    admit(door, request, pipe, head, notLate).catch((thrown: unknown) => {
+      noteRefusal(catalogued(thrown), { door: door.paths[0] })
+      pipe.destroy()
+    })
   })
 
   return {
@@ -189,40 +128,4 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
       for (const ws of wss.clients) ws.terminate()
     },
   }
-}
-
-/** The HTTP status of what is refused before anything is accepted; undefined where the connection is closed with a code. */
-function statusOf(refusal: ConveneError, door: Door): number | undefined {
-  switch (refusal.code) {
-    case 'origin_not_allowed':
-    case 'rate_limited':
-    case 'draining':
-      return ERRORS[refusal.code].http
-    case 'internal':
-    case 'unavailable':
-      return door.refusesWith && ERRORS[refusal.code].http
-    default:
-      return door.refusesWith
-  }
-}
-
-function answer(pipe: Duplex, status: number, { retryAfterMs }: ConveneError): void {
-  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, 'Connection: close', 'Content-Length: 0']
-  if (retryAfterMs !== undefined) lines.push(`Retry-After: ${Math.ceil(retryAfterMs / 1000)}`)
-  pipe.end(`${lines.join('\r\n')}\r\n\r\n`, () => pipe.destroy())
-}
-
-/** Accepts, says why and closes: a browser tells its page nothing of a handshake that was refused. */
-function end(door: Door, ws: WebSocket, error: ConveneError): void {
-  const sessionId = door.sessionId()
-  const dialect = door.speak({ sessionId, user: { id: sessionId }, query: new URLSearchParams() })
-  const connection = new PlainConnection(ws, {
-    id: sessionId,
-    address: '',
-    door,
-    dialect,
-    maxOutboundBytes: Number.POSITIVE_INFINITY,
-    slow() {},
-  })
-  connection.close(error)
 }

@@ -10,10 +10,19 @@ export class SocketIoConnection implements Connection {
   readonly address: string
   readonly #socket: Socket
   readonly #outbox: Outbox
+  readonly #failed: (error: unknown) => void
   #dialect: SocketIoDialect | undefined
 
-  constructor(socket: Socket, address: string, maxOutboundBytes: number, slow: () => void) {
+  /** `slow` is called when the client is cut because it does not read, `failed` when its dialect throws. */
+  constructor(
+    socket: Socket,
+    address: string,
+    maxOutboundBytes: number,
+    slow: () => void,
+    failed: (error: unknown) => void,
+  ) {
     this.id = socket.id
+    this.#failed = failed
     this.address = address
     this.#socket = socket
     this.#outbox = new Outbox(socket.conn, maxOutboundBytes, () => {
@@ -90,8 +99,21 @@ export class SocketIoConnection implements Connection {
     this.#socket.conn.close()
   }
 
+  /** Calls the dialect, and has its client come back where that throws. */
+  guarded<T>(words: () => readonly T[]): readonly T[] {
+    try {
+      return words()
+    } catch (error) {
+      this.#failed(error)
+      // Not within somebody else's delivery.
+      setImmediate(() => this.cut())
+      return []
+    }
+  }
+
   #inItsWords(event: Outgoing): readonly Outgoing[] {
-    return this.#dialect ? this.#dialect.tell(event) : [event]
+    const dialect = this.#dialect
+    return dialect ? this.guarded(() => dialect.tell(event)) : [event]
   }
 
   // A polite close waits for what the client does not read.

@@ -60,10 +60,17 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
     if (socket.conn.readyState !== 'open') return
     // It may have begun while this handshake asked an issuer for its keys.
     options.admission.checkDraining()
-    const connection = new SocketIoConnection(socket, address, options.maxOutboundBytes, () => {
-      metrics.refused.inc({ code: 'slow_consumer' })
-      logger.warn({ session: socket.id, user: verified.identity.id, address }, 'a session that does not read was cut')
-    })
+    const about = { session: socket.id, user: verified.identity.id, address }
+    const connection = new SocketIoConnection(
+      socket,
+      address,
+      options.maxOutboundBytes,
+      () => {
+        metrics.refused.inc({ code: 'slow_consumer' })
+        logger.warn(about, 'a session that does not read was cut')
+      },
+      (err) => logger.error({ err, ...about }, 'the words of an older family failed'),
+    )
     const session = options.open(connection, verified)
     sessions.set(socket, { session, connection })
     whenGone(socket, (clean) => options.close(session, clean))
@@ -103,8 +110,14 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
         const { author: user, id: sessionId } = session
         connection.speak(speakBoard({ sessionId, user, query: new URLSearchParams() }))
       }
-      if (connection.dialect) take(found, connection.dialect.hear({ event, body, reply }))
-      else void options.serve(session, event, body, reply)
+      const { dialect } = connection
+      if (!dialect) {
+        void options.serve(session, event, body, reply)
+        return
+      }
+      const steps = connection.guarded(() => dialect.hear({ event, body, reply }))
+      // What asks for nothing costs something all the same.
+      if (steps.some((step) => 'ask' in step) || isAllowed(session)) take(found, steps)
     })
     options.ready(session).catch((error: unknown) => {
       session.connection.close(error instanceof ConveneError ? error : refusalOf(error))
@@ -120,15 +133,33 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
       if ('say' in step) {
         for (const words of step.say) connection.emit(words)
       } else if ('ask' in step) {
-        const { ask, body, answered } = step
+        const { ask, body, answered, next } = step
         const reply: Reply | undefined =
-          answered && ((answer) => answered(answer).map((words) => connection.emit(words)))
+          (answered || next) &&
+          ((answer) => {
+            for (const words of connection.guarded(() => answered?.(answer) ?? [])) connection.emit(words)
+            take(
+              { session, connection },
+              connection.guarded(() => next?.(answer) ?? []),
+            )
+          })
         void options.serve(session, ask, body, reply)
+      } else if ('close' in step) {
+        connection.close(new ConveneError(step.close.code, step.close.message))
       }
     }
   }
 
   return io
+}
+
+/** Whether one more thing may be answered that is no request; whoever never stops is sent away. */
+function isAllowed({ signalRate, floodRate, connection }: Session): boolean {
+  if (signalRate.allows()) return true
+  if (!floodRate.allows()) {
+    connection.close(new ConveneError('rate_limited', 'Rate limit exceeded', { retryAfterMs: 1000 }))
+  }
+  return false
 }
 
 /**

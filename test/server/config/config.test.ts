@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
+import { believesClaims } from '../../../src/server/config/believes-claims.ts'
 import {
   ConfigError,
   configurationMarkdown,
@@ -23,6 +24,7 @@ const WEBHOOK = {
   ACCESS_WEBHOOK_URL: 'https://app.example.com/access',
   ACCESS_WEBHOOK_SECRET: OTHER,
 }
+const PUBLIC_KEY = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString()
 const PRODUCTION = { NODE_ENV: 'production', JWT_SECRET: STRONG, ACCESS: 'claims' }
 
 function problemsOf(act: () => unknown): readonly string[] {
@@ -49,8 +51,7 @@ const EXPECTED: Record<string, { env: string; development: unknown; production?:
   jwtIssuer: { env: 'JWT_ISSUER', development: undefined },
   jwtAudience: { env: 'JWT_AUDIENCE', development: undefined },
   nextAuth: { env: 'NEXTAUTH', development: false },
-  // options.md says true in development without a secret; older clients come with a later version.
-  insecureIdentity: { env: 'INSECURE_IDENTITY', development: false },
+  insecureIdentity: { env: 'INSECURE_IDENTITY', development: undefined },
   apiKeys: { env: 'API_KEYS', development: [] },
   access: { env: 'ACCESS', development: 'open', production: 'claims' },
   accessWebhookUrl: { env: 'ACCESS_WEBHOOK_URL', development: undefined },
@@ -59,6 +60,7 @@ const EXPECTED: Record<string, { env: string; development: unknown; production?:
   sqliteSynchronous: { env: 'SQLITE_SYNCHRONOUS', development: 'normal' },
   redisUrl: { env: 'REDIS_URL', development: undefined },
   redisPrefix: { env: 'REDIS_PREFIX', development: 'convene' },
+  communityRedis: { env: 'COMMUNITY_REDIS', development: false },
   serverId: { env: 'SERVER_ID', development: expect.stringMatching(/^[0-9a-f]{12}$/) },
   transports: { env: 'TRANSPORTS', development: ['websocket', 'polling'] },
   events: { env: 'EVENTS', development: [] },
@@ -167,6 +169,15 @@ describe('reading', () => {
     expect(readOptions({ AUTH_SECRET: 'b' }).nextAuth).toBe(true)
     expect(readOptions({ AUTH_SECRET: 'b', NEXTAUTH: 'false' }).nextAuth).toBe(false)
     expect(readOptions({ JWT_SECRET: 'b' }).nextAuth).toBe(false)
+  })
+
+  test("the app's own Redis is listened to where it is given as the app's, or when it is said", () => {
+    const upstash = { UPSTASH_REDIS_REST_URL: 'https://eu1-x.upstash.io', UPSTASH_REDIS_REST_TOKEN: 'a' }
+    expect(readOptions(upstash).communityRedis).toBe(true)
+    expect(readOptions({ ...upstash, COMMUNITY_REDIS: 'off' }).communityRedis).toBe(false)
+    expect(readOptions({ REDIS_URL: 'redis://b' }).communityRedis).toBe(false)
+    expect(readOptions({ REDIS_URL: 'redis://b', COMMUNITY_REDIS: 'on' }).communityRedis).toBe(true)
+    expect(parseOptions({ redisUrl: 'redis://b' }).communityRedis).toBe(false)
   })
 
   test('HOSTNAME is not read', () => {
@@ -484,6 +495,7 @@ describe('options that do not fit each other', () => {
     [{ MAX_OUTBOUND_BYTES: '65535' }, 'MAX_OUTBOUND_BYTES is 65535: '],
     [{ PORT: '9100', METRICS_PORT: '9100' }, 'METRICS_PORT is 9100: that is PORT already'],
     [{ NEXTAUTH: 'true' }, 'NEXTAUTH is true: its tokens are encrypted with the secret of your app'],
+    [{ COMMUNITY_REDIS: 'true' }, 'COMMUNITY_REDIS is true: give the Redis that your app publishes on as REDIS_URL'],
   ])('%o', (environment, start) => {
     expect(problems(environment)).toEqual([expect.stringContaining(start)])
   })
@@ -510,26 +522,32 @@ describe('options that do not fit each other', () => {
   })
 })
 
-describe('not served yet', () => {
-  test.each([['INSECURE_IDENTITY', 'true']])('%s=%s is a refusal', (name, value) => {
-    expect(problems({ [name]: value })).toContain(`${name} is not served by this version yet; leave it unset`)
-  })
+test.each([
+  ['development with nothing to verify with', {}, true],
+  ['INSECURE_IDENTITY=false', { INSECURE_IDENTITY: 'false' }, false],
+  ['a secret', { JWT_SECRET: STRONG }, false],
+  ['a public key', { JWT_PUBLIC_KEY: PUBLIC_KEY }, false],
+  ['keys to fetch', { JWKS_URL: 'https://issuer.example.com/jwks' }, false],
+  ['a secret and INSECURE_IDENTITY=true', { JWT_SECRET: STRONG, INSECURE_IDENTITY: 'true' }, true],
+  ['production', PRODUCTION, false],
+])('[D3] clients that claim to be somebody are believed or not: %s', (_what, environment, isBelieved) => {
+  expect(believesClaims(readOptions(environment))).toBe(isBelieved)
+})
 
-  test("Upstash's pair is read as an address of Redis", () => {
-    expect(redisUrl({ restUrl: 'https://eu1-x.upstash.io', restToken: 'a/b' })).toBe(
-      'rediss://default:a%2Fb@eu1-x.upstash.io:6379',
+test("Upstash's pair is read as an address of Redis", () => {
+  expect(redisUrl({ restUrl: 'https://eu1-x.upstash.io', restToken: 'a/b' })).toBe(
+    'rediss://default:a%2Fb@eu1-x.upstash.io:6379',
+  )
+  for (const half of [
+    { restUrl: 'https://eu1-x.upstash.io', restToken: undefined },
+    { restUrl: undefined, restToken: 'a' },
+  ]) {
+    expect(() => redisUrl(half)).toThrow(
+      'set both UPSTASH_REDIS_REST_URL, an https:// address, and UPSTASH_REDIS_REST_TOKEN',
     )
-    for (const half of [
-      { restUrl: 'https://eu1-x.upstash.io', restToken: undefined },
-      { restUrl: undefined, restToken: 'a' },
-    ]) {
-      expect(() => redisUrl(half)).toThrow(
-        'set both UPSTASH_REDIS_REST_URL, an https:// address, and UPSTASH_REDIS_REST_TOKEN',
-      )
-    }
-    expect(redisUrl('rediss://default:a@b:6380')).toBe('rediss://default:a@b:6380')
-    expect(() => redisUrl('http://b')).toThrow('give an address that starts with redis:// or rediss://')
-  })
+  }
+  expect(redisUrl('rediss://default:a@b:6380')).toBe('rediss://default:a@b:6380')
+  expect(() => redisUrl('http://b')).toThrow('give an address that starts with redis:// or rediss://')
 })
 
 test('no secret is in a refusal, whatever is wrong with it', () => {
@@ -589,8 +607,10 @@ describe('documents', () => {
     for (const row of Object.values(OPTIONS)) {
       const standard: unknown = row.default({ mode: 'development', isSet: () => false })
       if (typeof standard === 'number') expect(row.shown).toBe(String(standard))
+      // What they are hangs on other options.
+      if (['NEXTAUTH', 'COMMUNITY_REDIS', 'INSECURE_IDENTITY'].includes(row.env)) continue
       if (standard === undefined) expect(row.shown).toBe('')
-      if (typeof standard === 'boolean' && row.env !== 'NEXTAUTH') expect(row.shown).toContain(String(standard))
+      if (typeof standard === 'boolean') expect(row.shown).toContain(String(standard))
     }
   })
 })

@@ -1,6 +1,6 @@
 // Presence on several instances that share a real Redis, each with a record of what its members were told.
 import { expect, test } from 'vitest'
-import type { SharedPresence } from '../../../src/server/cluster/message.ts'
+import type { PresenceMessage, SharedPresence } from '../../../src/server/cluster/message.ts'
 import type { Present } from '../../../src/server/presence/here.ts'
 import { Presence } from '../../../src/server/presence/presence.ts'
 import { cleanup } from '../../support/cleanup.ts'
@@ -21,12 +21,17 @@ async function instance(redis: RedisServer, graceMs = NEVER_MS) {
   const told: string[] = []
   const ended: string[] = []
   let hasMembers = false
+  let held: PresenceMessage[] | undefined
   const presence: { room?: Presence } = {}
   const { cluster } = await startNode(
     redis.url,
     {},
     {
-      received: (message) => message.kind === 'presence' && presence.room?.receive(message),
+      received(message) {
+        if (message.kind !== 'presence') return
+        if (held) held.push(message)
+        else presence.room?.receive(message)
+      },
       restored: () => presence.room?.restored(),
       expired(node) {
         presence.room?.expired(node)
@@ -54,14 +59,26 @@ async function instance(redis: RedisServer, graceMs = NEVER_MS) {
   })
   presence.room = room
   cleanup(() => room.stop())
-  /** As a session joins. */
+  /** As a session joins. Whoever joins after it came later, also by the clock that lists are ordered by. */
   async function join(who: Present, state?: Record<string, unknown>): Promise<void> {
     const close = await room.open(channel)
     hasMembers = true
     room.enter(channel, who, state)
     close()
+    const enteredAt = Date.now()
+    await until('the clock goes on', () => Date.now() > enteredAt)
   }
-  return { presence: room, cluster, join, told, ended, list: () => room.list(channel) }
+  /** From now on it hears nothing; what it gives has it hear all that came, once so much has. */
+  function hold(): (count: number) => Promise<void> {
+    const came: PresenceMessage[] = []
+    held = came
+    return async (count) => {
+      await until('it has come', () => came.length >= count)
+      held = undefined
+      for (const message of came) room.receive(message)
+    }
+  }
+  return { presence: room, cluster, join, hold, told, ended, list: () => room.list(channel) }
 }
 
 type Instance = Awaited<ReturnType<typeof instance>>
@@ -155,22 +172,72 @@ test('[PRE3] who is lost on one instance and comes back on another was never gon
   expect(c.told).toEqual(['join cyd', 'join ann', 'leave ann'])
 })
 
-test('[PRE3] who is lost on one instance while here on another goes with the wait, not before', async () => {
+test.each([NEVER_MS, 300])(
+  '[PRE3] who is lost on one instance while here on another goes with the wait of %i ms, not before',
+  async (graceMs) => {
+    const redis = await startRedis()
+    const [a, b, c] = [await instance(redis), await instance(redis, graceMs), await instance(redis)]
+    await c.join(session('c1', 'cyd'))
+    await a.join(session('a1'))
+    await b.join(session('b1'))
+    await untilAgreed([a, b, c], ({ connections }) => connections === 3)
+    const lostAt = performance.now()
+    b.presence.lose(channel, session('b1'))
+    await untilAgreed([a, c], ({ connections }) => connections === 2)
+    // What the tab that was here all the while does is no coming back.
+    a.presence.update(channel, session('a1'), { n: 1 })
+    await untilAgreed([a, c], ({ members }) => members[1]?.state.n === 1)
+    a.presence.leave(channel, session('a1'))
+    if (graceMs === NEVER_MS) {
+      await untilAgreed([b, c], ({ connections, members }) => connections === 1 && members.length === 2)
+      expect(c.told).toEqual(['join cyd', 'join ann', 'update ann {"n":1}'])
+    } else {
+      await until('the wait is over', () => c.told.includes('leave ann'))
+      expect(performance.now() - lostAt).toBeGreaterThan(graceMs - 1)
+      expect(c.told).toEqual(['join cyd', 'join ann', 'update ann {"n":1}', 'leave ann'])
+    }
+  },
+)
+
+test('[PRE3] who came before the loss has not come back, however late that is heard: the lost one is waited for', async () => {
   const redis = await startRedis()
-  const [a, b, c] = [await instance(redis), await instance(redis, 300), await instance(redis)]
+  const [a, b, c] = [await instance(redis), await instance(redis), await instance(redis)]
   await c.join(session('c1', 'cyd'))
   await a.join(session('a1'))
+  await until('it is told', () => c.told.length === 2)
+  const hear = a.hold()
   await b.join(session('b1'))
-  await untilAgreed([a, b, c], ({ connections }) => connections === 3)
-  b.presence.lose(channel, session('b1'))
-  await untilAgreed([a, b, c], ({ connections }) => connections === 2)
-  // What the tab that was here all the while does is no coming back.
-  a.presence.update(channel, session('a1'), { n: 1 })
-  await untilAgreed([a, b, c], ({ members }) => members[1]?.state.n === 1)
-  a.presence.leave(channel, session('a1'))
-  await untilAgreed([b, c], ({ connections, members }) => connections === 1 && members.length === 2)
-  expect(c.told).toEqual(['join cyd', 'join ann', 'update ann {"n":1}'])
-  await until('the wait is over', () => c.told.includes('leave ann'))
+  await untilAgreed([b, c], ({ connections }) => connections === 3)
+  a.presence.lose(channel, session('a1'))
+  await untilAgreed([b, c], ({ connections }) => connections === 2)
+  await hear(1)
+  b.presence.leave(channel, session('b1'))
+  await untilAgreed([a, c], ({ connections, members }) => connections === 1 && members.length === 2)
+  expect(a.presence.size).toBe(1)
+  // She comes back there by and by.
+  await b.join(session('b2'))
+  await until('she is not waited for any more', () => a.presence.size === 0)
+  b.presence.leave(channel, session('b2'))
+  await until('the leave is told', () => c.told.includes('leave ann'))
+  expect(c.told).toEqual(['join cyd', 'join ann', 'leave ann'])
+})
+
+test('[PRE3] who comes back is not waited for any more, also where that is only learnt after an outage', async () => {
+  const redis = await startRedis()
+  const [a, b, c] = [await instance(redis), await instance(redis), await instance(redis)]
+  await c.join(session('c1', 'cyd'))
+  await a.join(session('a1'))
+  await until('it is told', () => c.told.length === 2)
+  a.presence.lose(channel, session('a1'))
+  await until('she is lost', () => c.list().connections === 1)
+  a.hold()
+  await b.join(session('b1'))
+  await until('she is back', () => c.list().connections === 2)
+  a.presence.restored()
+  await until('she is not waited for any more', () => a.presence.size === 0)
+  b.presence.leave(channel, session('b1'))
+  await until('the leave is told', () => c.told.includes('leave ann'))
+  expect(c.told).toEqual(['join cyd', 'join ann', 'leave ann'])
 })
 
 test('[PRE3] who was lost on an instance that then ends in good order is waited for by the others', async () => {
@@ -193,6 +260,9 @@ test('[PRE3] who was lost on an instance that then ends in good order is waited 
     ['ben', 1],
     ['ann', 1],
   ])
+  // And goes at once: nobody waits for the one that came back.
+  b.presence.leave(channel, session('b2', 'ann'))
+  expect(b.told.at(-1)).toBe('leave ann')
 })
 
 test('[PRE4] an instance that dies: its people have left, who is also elsewhere has not', async () => {

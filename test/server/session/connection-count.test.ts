@@ -1,10 +1,14 @@
 // How many sessions a person may have on all nodes together.
 import { expect, test } from 'vitest'
+import { Polling } from '../../hostile/polling.ts'
+import { apiOf } from '../../support/api.ts'
 import { type Client, connect } from '../../support/connect.ts'
 import { nodesOfFile } from '../../support/nodes.ts'
 import type { TestNode } from '../../support/start-node.ts'
+import { tokenFor } from '../../support/token.ts'
 
 const startNodes = nodesOfFile()
+const REFUSED = /convene_connections_refused_total\{[^}]*code="too_many"[^}]*\} (\d+)/
 
 async function refusal(node: TestNode, userId: string): Promise<unknown> {
   const error = await connect(node, userId).then(
@@ -34,7 +38,22 @@ test('[CON2] the sessions of a person are counted over all nodes; those who were
   clients[1]?.socket.disconnect()
   await connectSoon(nodes[0], 'ann lee|1')
   expect(await refusal(nodes[1], 'ann lee|1')).toEqual(TOO_MANY)
-  expect(await redis.cli('HLEN', 'convene:shown:user ann lee|1')).toBe('2')
+  // The second node shows nothing of her any more, once it has taken back the one that it refused.
+  await expect.poll(() => redis.cli('HLEN', 'convene:shown:user ann lee|1'), { timeout: 20_000 }).toBe('2')
+})
+
+test('[CON2] who was refused is not counted while the refusal is still on its way', async () => {
+  const { nodes } = await startNodes(2, { maxConnectionsPerUser: 1 })
+  const [first, second] = nodes as [TestNode, TestNode]
+  const ann = await connect(first, 'ann')
+  // It asks to be let in, and does not poll for the answer.
+  const polling = await Polling.open(second)
+  await polling.post(`40${JSON.stringify({ token: tokenFor('ann') })}`)
+  const api = await apiOf(second)
+  const refused = async () => String((await api('GET', '/metrics')).body).match(REFUSED)?.[1]
+  await expect.poll(refused, { timeout: 20_000 }).toBe('1')
+  ann.socket.disconnect()
+  await connectSoon(first, 'ann')
 })
 
 test('[CON2] of many who come at once on all nodes never more are let in than may', async () => {

@@ -2,6 +2,7 @@ import { type Kysely, Migrator, sql } from 'kysely'
 import * as facts from './1-facts.ts'
 import * as records from './2-records.ts'
 import * as standing from './3-standing.ts'
+import * as names from './4-names.ts'
 import type { Columns } from './columns.ts'
 
 type Migration = { up(db: Kysely<unknown>, columns: Columns): Promise<void> }
@@ -10,6 +11,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '1-facts': facts,
   '2-records': records,
   '3-standing': standing,
+  '4-names': names,
 }
 const NEWEST = Object.keys(MIGRATIONS).length
 // The last migration that a server must know of to use the tables: those after it only add what an older one may ignore.

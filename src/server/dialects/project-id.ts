@@ -1,0 +1,10 @@
+import { isChannelAddress } from '../../protocol/channel.ts'
+
+/** What a `projectId` has to be; for a sentence that begins with its name. */
+export const PROJECT_ID_FORM = 'expected an id of at most 128 letters, digits and _ . @ -, like p1'
+
+/** [D2] The address of a project; undefined when the id is none. */
+export function projectAddress(projectId: unknown): string | undefined {
+  const address = `project:${projectId}`
+  return typeof projectId === 'string' && isChannelAddress(address) ? address : undefined
+}
