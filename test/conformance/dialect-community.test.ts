@@ -304,6 +304,10 @@ test('[D5] what cannot be read is answered by a MESSAGE_EDIT that says so; what 
   ann.say('[1'.repeat(40))
   await ann.expectCount(6, ({ type }) => type === 'MESSAGE_EDIT')
   expect(ann.taken()).toEqual(Array(6).fill(unreadable))
+  ann.say({ type: 'DM_TYPING', payload: { targetUserId: 'x'.repeat(257), isTyping: true } })
+  const refused = await ann.expect('MESSAGE_EDIT')
+  expect(refused.payload).toEqual({ error: expect.stringMatching(/^typing:direct: userId: /) })
+  ann.taken()
   const ignored = [
     1,
     'text',

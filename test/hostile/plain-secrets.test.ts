@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { cleanup } from '../support/cleanup.ts'
 import { run, startCommand } from '../support/command.ts'
 import { startNginx } from '../support/nginx.ts'
-import { type Plain, plainTo } from '../support/plain.ts'
+import { type Plain, type PlainOptions, plainTo } from '../support/plain.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { startRedis } from '../support/redis-server.ts'
 import { SECRET } from '../support/start-server.ts'
@@ -28,14 +28,15 @@ async function showTokens(url: string, tokens: readonly string[], shown = async 
     for (const path of DOORS) {
       const encoded = encodeURIComponent(token)
       const cookie = `next-auth.session-token=${encoded}; authjs.session-token.0=${encoded}; userId=ann`
-      for (const [query, options] of [
+      const ways: readonly (readonly [string, PlainOptions])[] = [
         [`?token=${encoded}`, {}],
         [`?userId=ann&token=${encoded}&x=1`, {}],
         ['', { protocols: [`bearer.${token}`, 'chat'] }],
         ['', { headers: { authorization: `Bearer ${token}` } }],
         ['', { headers: { cookie, origin: 'http://localhost:3000' } }],
         [`?token=${encoded}`, { headers: { cookie, origin: 'https://evil.example.com' } }],
-      ] as const) {
+      ]
+      for (const [query, options] of ways) {
         const client = plainTo({ url }, path + query, options)
         const refused = new Promise((resolve) => client.ws.once('error', (error) => resolve(error.message)))
         const heard = new Promise((resolve) => client.ws.once('message', resolve))

@@ -49,6 +49,7 @@ function answering(store: Store, late: () => Promise<unknown>): Store {
     record: (key) => delayed(store.record(key)),
     heads: (addresses) => delayed(store.heads(addresses)),
     records: (stretch) => delayed(store.records(stretch)),
+    recordsNamed: (wanted) => delayed(store.recordsNamed(wanted)),
     snapshot: (address, kind) => delayed(store.snapshot(address, kind)),
     count: (wanted) => delayed(store.count(wanted)),
     trim: () => store.trim(),

@@ -311,7 +311,7 @@ describe('POST /broadcast', () => {
       { type: 'PROJECT_DELETE', payload: { projectId: 'p1' } },
       { type: 'PROJECT_UPDATE', payload: { id: 'p1', changes: {} } },
       { type: 'CHANNEL_JOIN', payload: { a: 1 } },
-      { type: 'EVENT_OTHER', payload: { a: 1 } },
+      { type: 'EVENT_OTHER', payload: { type: 'TEST', payload: 1 } },
       { type: 'some thing else', payload: { a: 1 } },
       { type: 'TASK_UPDATE', payload: 'text' },
       { type: 'TASK_UPDATE', payload: [1, null] },

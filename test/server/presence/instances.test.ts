@@ -260,9 +260,23 @@ test('[PRE3] who was lost on an instance that then ends in good order is waited 
     ['ben', 1],
     ['ann', 1],
   ])
-  // And goes at once: nobody waits for the one that came back.
-  b.presence.leave(channel, session('b2', 'ann'))
+})
+
+test('[PRE3] who was lost on an instance that then ends, and came back elsewhere, is not waited for any more', async () => {
+  const redis = await startRedis()
+  const [a, b, c] = [await instance(redis), await instance(redis), await instance(redis)]
+  await b.join(session('b1', 'ben'))
+  await c.join(session('c1', 'cyd'))
+  await a.join(session('a1'))
+  a.presence.lose(channel, session('a1'))
+  for (const one of [b, c]) await until('she is lost', () => one.list().members.at(-1)?.connections === 0)
+  a.presence.stop()
+  await a.cluster.close()
+  for (const one of [b, c]) await until('its end is known', () => one.ended.includes(a.cluster.node))
+  await b.join(session('b2'))
+  b.presence.leave(channel, session('b2'))
   expect(b.told.at(-1)).toBe('leave ann')
+  await until('it is told', () => c.told.includes('leave ann'))
 })
 
 test('[PRE4] an instance that dies: its people have left, who is also elsewhere has not', async () => {
