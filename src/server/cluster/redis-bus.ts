@@ -80,8 +80,20 @@ export class RedisBus {
       return
     }
     this.#wanted.delete(channel)
-    if (!this.#issued.delete(channel)) return
-    // In the order of the calls, as Redis takes them: what was wanted last counts.
+    const issued = this.#issued.get(channel)
+    issued?.then(
+      () => this.#giveUp(channel, issued),
+      () => {},
+    )
+  }
+
+  /**
+   * Only of a subscription that is confirmed: the library takes one that is confirmed behind an unsubscribing for standing,
+   * and a new one would then be made of nothing.
+   */
+  #giveUp(channel: string, issued: Promise<void>): void {
+    if (this.#wanted.has(channel) || this.#issued.get(channel) !== issued) return
+    this.#issued.delete(channel)
     this.#life?.unsubscribe(this.#channels + channel, this.#hear).catch(() => this.#options.failed('command'))
   }
 

@@ -12,22 +12,23 @@ export interface CommunityFrame {
 // The last moment that can be written as a date.
 const LAST_MS = 8_640_000_000_000_000
 
-/** `room:r1` as their frames name it: `{ roomId: 'r1' }`; nothing for what is neither room nor group. */
-export function roomOf(channel: string): { readonly roomId?: string; readonly groupId?: string } {
+/** By kind of channel, how their frames name one. Projects are other families'; whoever wants to may take part. */
+const NAMED = { room: 'roomId', group: 'groupId', project: 'projectId' } as const
+
+type Named = { readonly [name in (typeof NAMED)[keyof typeof NAMED]]?: string }
+
+/** `room:r1` as their frames name it: `{ roomId: 'r1' }`; nothing for a kind they have no name for. */
+export function roomOf(channel: string): Named {
   const kind = kindOf(channel)
-  if (kind === 'room') return { roomId: idOf(channel) }
-  return kind === 'group' ? { groupId: idOf(channel) } : {}
+  return Object.hasOwn(NAMED, kind) ? { [NAMED[kind as keyof typeof NAMED]]: idOf(channel) } : {}
 }
 
 /** The channels that a frame's payload names, the room first; whether they are addresses is not looked at. */
 export function channelsIn(payload: unknown): string[] {
-  const named = [
-    ['room', field(payload, 'roomId')],
-    ['group', field(payload, 'groupId')],
-  ] as const
-  return named.flatMap(([kind, id]) =>
-    id && (typeof id === 'string' || typeof id === 'number') ? `${kind}:${id}` : [],
-  )
+  return Object.entries(NAMED).flatMap(([kind, name]) => {
+    const id = field(payload, name)
+    return id && (typeof id === 'string' || typeof id === 'number') ? `${kind}:${id}` : []
+  })
 }
 
 /** How a person is called. */

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { kindOf } from '../../protocol/channel.ts'
 import type { Author, Envelope } from '../../protocol/envelope.ts'
 import type { ErrorBody } from '../../protocol/errors.ts'
 import { type CommunityFrame, channelsIn, chatFrame, nameOf, roomOf } from './community-chat.ts'
 import type { Answer, Door, PlainDialect, Self, Sender, Step } from './dialect.ts'
 import { factOf, field, isObject, placeOf, textOf } from './fact.ts'
-import { upperName } from './names.ts'
+import { SHARED_FACTS, upperName } from './names.ts'
 import { MAX_NAME_LENGTH, OTHER } from './older-events.ts'
 
 /** The community's clients (VELONX), on `/api/community/ws?token=`. */
@@ -60,7 +61,7 @@ function speak(self: Self): PlainDialect {
         case 'DM_TYPING':
           return isObject(payload) ? typeTo(payload) : UNREAD
         default:
-          return frame === null ? UNREAD : []
+          return frame === null ? UNREAD : share(field(frame, 'type'), payload)
       }
     },
     tell(told) {
@@ -91,6 +92,14 @@ function join(channel: string, payload: Record<string, unknown>): Step<string> {
       return [...missed, text({ type: 'SUBSCRIBED', payload }, place)]
     },
   }
+}
+
+/** [D1] Chat goes through HTTP; what all families share may be said here as well, and is told with the payload as it is. */
+function share(type: unknown, payload: unknown): Step<string>[] {
+  const ask = typeof type === 'string' ? SHARED_FACTS.get(type) : undefined
+  if (!ask || !isObject(payload)) return []
+  const answered = (answer: Answer) => (answer.ok ? [] : refused(answer.error))
+  return channelsIn(payload).map((channel) => ({ ask, body: { channel, payload }, answered }))
 }
 
 /** Also a page that never got in unsubscribes as it closes. */
@@ -157,9 +166,8 @@ function factFrame(fact: Envelope): CommunityFrame {
 /** Who writes in a room, or to one person alone. `name`: what they are called where no token says it. */
 function typingFrame(channel: string, { id, name }: Author, isTyping: boolean, shown?: string): CommunityFrame {
   const person = { userId: id, userName: name ?? shown }
-  const room = roomOf(channel)
-  const isDirect = room.roomId === undefined && room.groupId === undefined
-  return { type: isDirect ? 'DM_TYPING' : 'TYPING', payload: { ...person, ...room, isTyping } }
+  const type = kindOf(channel) === 'user' ? 'DM_TYPING' : 'TYPING'
+  return { type, payload: { ...person, ...roomOf(channel), isTyping } }
 }
 
 function personOf(user: Author) {

@@ -2,7 +2,7 @@ import type { DocumentListReply } from '../../protocol/documents.ts'
 import type { ErrorBody } from '../../protocol/errors.ts'
 import type { PresenceList } from '../../protocol/presence.ts'
 import type { JoinReply } from '../../protocol/session.ts'
-import { dashboardOf } from './dashboard-address.ts'
+import { placeIn } from './dashboard-address.ts'
 import { asItIs, type Fact, isFact, published } from './dashboard-facts.ts'
 import { frame, type Said, type Style } from './dashboard-frame.ts'
 import { type Request, requestIn } from './dashboard-request.ts'
@@ -26,7 +26,7 @@ export class DashboardClient implements PlainDialect {
 
   constructor(self: Self) {
     this.#self = self
-    this.#dashboard = dashboardOf(self.query.get('dashboardId'), self.user.id)
+    this.#dashboard = placeIn(self.query, self.user.id)
   }
 
   begin(): readonly Step<string>[] {

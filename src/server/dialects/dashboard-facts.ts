@@ -3,6 +3,7 @@ import { layoutUpdate, widgetBatch, widgetDelete, widgetUpdate } from '../../pro
 import { jsonObject } from '../../protocol/envelope.ts'
 import { withOperations } from './dashboard-batch.ts'
 import { isObject } from './fact.ts'
+import { SHARED_FACTS } from './names.ts'
 import { OTHER } from './older-events.ts'
 
 /** A fact in the words of the protocol. */
@@ -24,6 +25,8 @@ const WORDS: ReadonlyMap<string, Word> = new Map<string, Word>([
   ['WIDGET_DELETE', { type: 'widget:delete', payload: widgetDelete }],
   ['WIDGET_BATCH', { type: 'widget:batch', payload: widgetBatch }],
   ['LAYOUT_UPDATE', { type: 'layout:update', payload: layoutUpdate }],
+  // [D1] What all families share.
+  ...Array.from(SHARED_FACTS, ([name, type]): [string, Word] => [name, { type, payload: jsonObject }]),
 ])
 // What changes a document. Their payloads are what is written, and nothing else.
 const WRITES: ReadonlySet<string> = new Set(['WIDGET_UPDATE', 'WIDGET_DELETE', 'WIDGET_BATCH', 'LAYOUT_UPDATE'])

@@ -18,7 +18,7 @@ const STORE_ANSWERS_WITHIN_MS = 2000
 // Everybody may ask, and counting goes through every membership.
 const PROJECTS_COUNT_FOR_MS = 1000
 
-/** `clients` are the connections, and `rooms` the channels with members, in the words of older callers. */
+/** In the words of older callers: `clients` are the connections, `rooms` the projects with members. */
 const health = z.object({
   status: z.literal('healthy'),
   service: z.literal('Convene'),
@@ -61,7 +61,7 @@ export function healthRoutes({ channels, sessions, store, cluster, isDraining }:
       uptime: (performance.now() - startedAt) / 1000,
       connections: sessions.size,
       clients: sessions.size,
-      rooms: channels.size,
+      rooms: countProjects(),
       projects: countProjects(),
     }
   }
