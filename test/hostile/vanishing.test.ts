@@ -9,13 +9,13 @@ import { RawClient } from '../support/raw-client.ts'
 import { startServer, type TestServer } from '../support/start-server.ts'
 import { tokenFor } from '../support/token.ts'
 import { Polling } from './polling.ts'
-import { channel, connectPacket, Room } from './room.ts'
+import { channel, connectPacket, countsOf, Room } from './room.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 /** All that a server in this process still holds of clients. */
 async function held({ url, server }: TestServer): Promise<object> {
-  const { connections, rooms } = (await (await fetch(`${url}/health`)).json()) as { connections: number; rooms: number }
+  const { connections, rooms } = await countsOf(url)
   const { sockets, adapter } = server.io.of('/')
   return {
     connections,

@@ -41,6 +41,8 @@ export function inBoardWords(event: string, body: unknown, from?: Sender): reado
       return cursorWords(body as ServerBody<'cursor'>)
     case 'pong':
       return [new Words(event, { timestamp: new Date((body as ServerBody<'pong'>).timestamp).toISOString() })]
+    case 'server:shutdown':
+      return [new Words(event, { message: (body as ServerBody<'server:shutdown'>).message })]
     case 'channel:left': {
       const { channel, reason } = body as ServerBody<'channel:left'>
       return [new Words('error', { message: `You are no longer in ${channel}: ${reason}`, channel, reason })]

@@ -3,23 +3,37 @@ import { joinAsked, leaveAsked, OWN_WORDS } from './board-in.ts'
 import { factWords, inBoardWords } from './board-out.ts'
 import { type JoinPosition, joinedWords, presenceWords, type RosterChange } from './board-presence.ts'
 import { type Answer, type Self, type SocketIoDialect, type Step, Words } from './dialect.ts'
-import { factOf } from './fact.ts'
+import { factOf, field } from './fact.ts'
 import { OLDER_EVENTS } from './older-events.ts'
 
-/** Whether a client that says this speaks the board's words from now on. */
-export function beginsBoard(event: unknown): boolean {
-  return event === 'join-project'
+type Ask = Extract<Step<Words>, { readonly ask: string }>
+
+// So much of what is said before the first join is kept; what is more is refused.
+const MAX_EARLY = 100
+const MAX_EARLY_CHARS = 262_144
+
+/** Whether a client that says this speaks the board's words from now on: it names a project, and by its bare id. */
+export function beginsBoard(event: unknown, body: unknown): boolean {
+  if (event === 'join-project' || event === 'leave-project') return true
+  const isOwn = typeof event === 'string' && OWN_WORDS.has(event)
+  return isOwn && Boolean(field(body, 'projectId')) && field(body, 'channel') === undefined
 }
 
-/** The words of one client of the board (Synkora), on Socket.IO. What it says in the protocol's own is served as such. */
-export function speakBoard({ sessionId }: Self): SocketIoDialect {
+/**
+ * The words of one client of the board (Synkora), on Socket.IO. What it says in the protocol's own is served as such;
+ * `hasJoined` when it has joined something in those.
+ */
+export function speakBoard({ sessionId }: Self, hasJoined = false): SocketIoDialect {
   /** [D7] Where it stood when it was joined, until it is told so. */
   const positions = new Map<string, JoinPosition>()
+  /** What it said before its first join: the stock client sends what was said while it was away before it can join again. */
+  const early: Ask[] = []
+  let earlyChars = 0
 
-  function join(said: unknown): Step<Words> {
+  function join(said: unknown): readonly Step<Words>[] {
     const body = joinAsked(said)
-    if (!body) return { say: [new Words('error', { message: 'Project ID is required' })] }
-    return {
+    if (!body) return [{ say: [new Words('error', { message: 'Project ID is required' })] }]
+    const joining: Ask = {
       ask: 'channel:join',
       body,
       answered(answer) {
@@ -30,18 +44,35 @@ export function speakBoard({ sessionId }: Self): SocketIoDialect {
         return events.flatMap((entry) => (factOf(entry.type, entry) ? factWords(entry.type, entry) : []))
       },
     }
+    return withEarly(joining)
+  }
+
+  function withEarly(joining: Ask): readonly Ask[] {
+    hasJoined = true
+    return [joining, ...early.splice(0)]
+  }
+
+  /** What can be asked now. Facts wait for the first join; where somebody pointed or typed is of no use any more by then. */
+  function inTime(asked: readonly Ask[]): readonly Ask[] {
+    if (hasJoined) return asked
+    const facts = asked.filter(({ ask }) => ask !== 'cursor' && ask !== 'typing')
+    earlyChars += JSON.stringify(facts).length
+    if (early.length >= MAX_EARLY || earlyChars > MAX_EARLY_CHARS) return facts
+    early.push(...facts)
+    return []
   }
 
   return {
     // Its own words are never acknowledged, as in the original; a failure is told as `error`.
     hear({ event, body, reply }) {
       if (typeof event !== 'string' || OLDER_EVENTS.has(event)) return []
-      if (event === 'join-project') return [join(body)]
+      if (event === 'join-project') return join(body)
       if (event === 'leave-project') return leaveAsked(body).map((asked) => ({ ...asked, answered: left }))
       if (event === 'ping') return [{ ask: 'ping', body: {} }]
       const own = OWN_WORDS.get(event)
-      if (own) return own(body).map((asked) => ({ ...asked, answered: (answer) => refused(event, answer) }))
-      return [{ ask: event, body, answered: reply && ((answer) => replied(reply, answer)) }]
+      if (own) return inTime(own(body).map((asked) => ({ ...asked, answered: (answer) => refused(event, answer) })))
+      const asked: Ask = { ask: event, body, answered: reply && ((answer) => replied(reply, answer)) }
+      return event === 'channel:join' ? withEarly(asked) : [asked]
     },
     tell(told) {
       const { event, body } = told

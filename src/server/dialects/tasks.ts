@@ -134,11 +134,13 @@ class TasksDialect implements PlainDialect {
     const payload = field(frame, 'payload')
     const given = textOf(field(frame, 'operationId'))
     const who = this.#self.user.id
+    // A name that nobody has declared is known to be none only by itself.
+    const isFact = isObject(payload) || !RELAYED.has(type)
     return {
-      ask: isObject(payload) ? (factName(type) ?? OTHER) : OTHER,
+      ask: isFact ? (factName(type) ?? OTHER) : OTHER,
       body: {
         channel,
-        payload: isObject(payload) ? payload : { type, payload },
+        payload: isFact ? payload : { type, payload },
         operationId: keptId('ws', given, { who, type, channel, payload }),
       },
       answered: (answer) => refusedUnless('unknown_event', answer),

@@ -3,25 +3,21 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { ConveneError, catalogued } from '../../protocol/errors.ts'
 import type { Verified } from '../auth/authenticator.ts'
-import { type OlderIdentity, shownIn } from '../auth/older-identity.ts'
+import { shownIn } from '../auth/older-identity.ts'
 import type { Door } from '../dialects/dialect.ts'
 import { doorOf } from '../dialects/doors.ts'
 import { agreedProtocol } from './agreed-protocol.ts'
 import { clientAddress } from './client-address.ts'
 import type { Doorway } from './doorway.ts'
 import { type AllowedOrigins, isFromPage, isOriginAllowed } from './origin.ts'
-import type { PlainClient, PlainClientOptions } from './plain-client.ts'
+import type { PlainClient } from './plain-client.ts'
 import { answerRefusal, closeRefused, statusOf } from './plain-refusal.ts'
-import { servePlain } from './serve-plain.ts'
+import { type ServePlainOptions, servePlain } from './serve-plain.ts'
 
-export interface PlainOptions extends PlainClientOptions, Doorway {
+export interface PlainOptions extends ServePlainOptions, Doorway {
   readonly allowedOrigins: AllowedOrigins
   readonly trustProxy: number
-  readonly pingIntervalMs: number
-  readonly pingTimeoutMs: number
   readonly connectTimeoutMs: number
-  readonly maxOutboundBytes: number
-  readonly identity: OlderIdentity
 }
 
 /** The plain WebSocket clients of this instance. */
@@ -88,13 +84,17 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
       if (refusal) closeRefused(door, ws, pipe, refusal)
       else if (verified) {
         const arrival = { door, ws, pipe, query, sessionId, address, verified }
-        void servePlain(arrival, options, {
-          entered(client) {
+        const tell = {
+          entered(client: PlainClient) {
             greeted()
             clients.set(client, door)
             ws.once('close', () => clients.delete(client))
           },
-          refused: (error) => noteRefusal(error, { door: door.paths[0], address }),
+          refused: (error: ConveneError) => noteRefusal(error, { door: door.paths[0], address }),
+        }
+        servePlain(arrival, options, tell).catch((thrown: unknown) => {
+          tell.refused(catalogued(thrown))
+          ws.terminate()
         })
       }
     })

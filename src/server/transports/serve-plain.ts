@@ -3,12 +3,22 @@ import type { WebSocket } from 'ws'
 import { kindOf } from '../../protocol/channel.ts'
 import { type ConveneError, catalogued } from '../../protocol/errors.ts'
 import type { Verified } from '../auth/authenticator.ts'
+import type { OlderIdentity } from '../auth/older-identity.ts'
 import type { Door } from '../dialects/dialect.ts'
 import type { Session } from '../session/session.ts'
+import type { Doorway } from './doorway.ts'
 import { heartbeat } from './heartbeat.ts'
-import { PlainClient } from './plain-client.ts'
+import { PlainClient, type PlainClientOptions } from './plain-client.ts'
 import { PlainConnection } from './plain-connection.ts'
-import type { PlainOptions } from './plain-websocket.ts'
+
+export interface ServePlainOptions
+  extends PlainClientOptions,
+    Pick<Doorway, 'logger' | 'open' | 'prepare' | 'ready' | 'close'> {
+  readonly pingIntervalMs: number
+  readonly pingTimeoutMs: number
+  readonly maxOutboundBytes: number
+  readonly identity: OlderIdentity
+}
 
 /** Somebody who was let in, on a WebSocket that has just been opened. */
 export interface Arrival {
@@ -25,10 +35,10 @@ export interface Arrival {
 // By its own close, with the code that says so or with none; `ws` calls that 1005. A page that goes away says 1001.
 const MEANT: readonly number[] = [1000, 1005]
 
-/** Makes a session of somebody who was let in, greets it and serves it until it is gone. Never rejects. */
+/** Makes a session of somebody who was let in, greets it and serves it until it is gone. */
 export async function servePlain(
   { door, ws, pipe, query, sessionId, address, verified }: Arrival,
-  options: PlainOptions,
+  options: ServePlainOptions,
   tell: { entered(client: PlainClient): void; refused(error: ConveneError): void },
 ): Promise<void> {
   // Nothing is read before there is somebody to serve.

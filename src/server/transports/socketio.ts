@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import { Server, type ServerOptions, type Socket } from 'socket.io'
 import { Encoder } from 'socket.io-parser'
+import { kindOf } from '../../protocol/channel.ts'
 import { ConveneError } from '../../protocol/errors.ts'
 import type { Credentials } from '../auth/authenticator.ts'
 import { beginsBoard, speakBoard } from '../dialects/board.ts'
@@ -106,9 +107,10 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
       const last = args.at(-1)
       const reply = typeof last === 'function' ? (last as Reply) : undefined
       const body = args[0] === last && reply ? undefined : args[0]
-      if (!connection.dialect && beginsBoard(event)) {
+      if (!connection.dialect && beginsBoard(event, body)) {
         const { author: user, id: sessionId } = session
-        connection.speak(speakBoard({ sessionId, user, query: new URLSearchParams() }))
+        const hasJoined = session.entering.size > 0 || session.channels.some((channel) => kindOf(channel) !== 'user')
+        connection.speak(speakBoard({ sessionId, user, query: new URLSearchParams() }, hasJoined))
       }
       const { dialect } = connection
       if (!dialect) {

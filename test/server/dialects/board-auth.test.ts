@@ -120,7 +120,7 @@ test('[D6] dialects.md 2.4: /health and / say how many are connected and how man
       service: expect.any(String),
       uptime: expect.any(Number),
       connections: 1,
-      rooms: expect.any(Number),
+      rooms: 1,
       projects: 1,
     })
   }

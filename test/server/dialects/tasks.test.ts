@@ -91,6 +91,29 @@ describe('what is relayed', () => {
     expect(frames.map((came) => came.map(({ type }) => type))).toEqual([[], ['TASK_UPDATE']])
   })
 
+  test('[D5] nor does a name that nobody knows become one by a payload that is no object, or by none', async () => {
+    const server = await withKey({ events: { 'card:move': {} } })
+    const [ann, bob] = await together(server, 'p1', 'ann', 'bob')
+    const types = [
+      'FOO_BAR',
+      'USER_PRESENCE',
+      'CONNECTION_ESTABLISHED',
+      'PROJECT_DELETE',
+      'CHANNEL_LEAVE',
+      'EVENT_OTHER',
+    ]
+    for (const type of types)
+      for (const payload of [undefined, null, 'text', 7, [{}]]) ann.say({ type, projectId: 'p1', payload })
+    // What is declared has its form.
+    ann.say({ type: 'CARD_MOVE', projectId: 'p1', payload: 'text' })
+    const { error } = await ann.expect('ERROR')
+    expect(error).toContain('payload: expected an object, got text')
+    ann.say({ type: 'TASK_UPDATE', projectId: 'p1', payload: 'last' })
+    await bob.expect('TASK_UPDATE')
+    const frames = await marked(server, 'p1', [ann, bob])
+    expect(frames.map((came) => came.map(({ type }) => type))).toEqual([['ERROR'], ['TASK_UPDATE']])
+  })
+
   test('[D5] what cannot be read is answered so, exactly, and harms nothing', async () => {
     const server = await withKey()
     const [ann, bob] = await together(server, 'p1', 'ann', 'bob')
@@ -99,8 +122,9 @@ describe('what is relayed', () => {
     ann.ws.send(Buffer.from([0xc3, 0x28, 0x00]))
     ann.say({ type: 'TASK_UPDATE', projectId: 'p1', payload: { id: 'last' } })
     expect(bare(await bob.expect('TASK_UPDATE')).payload).toEqual({ id: 'last' })
-    const [frames] = await marked(server, 'p1', [ann])
+    const [frames, others] = await marked(server, 'p1', [ann, bob])
     expect(frames).toEqual(Array(garbage.length + 1).fill(ERROR))
+    expect(others?.map(({ type }) => type)).toEqual(['TASK_UPDATE'])
   })
 
   test('[D4] a relay into a project one has not joined is refused, and nobody is told', async () => {
@@ -120,7 +144,7 @@ describe('what is relayed', () => {
 
   test('[D2] an id that no project can have is refused by its name', async () => {
     const server = await withKey()
-    const ann = await openTasks(server, 'ann')
+    const [ann, bob] = await together(server, 'p1', 'ann', 'bob')
     for (const projectId of ['../x', 'a b', 'x'.repeat(129), 7, {}, ['p1']]) {
       ann.say({ type: 'JOIN_PROJECT', projectId })
       const refusal = await ann.expect('ERROR')
@@ -132,6 +156,7 @@ describe('what is relayed', () => {
       })
       ann.taken()
     }
+    expect(await marked(server, 'p1', [bob])).toEqual([[]])
   })
 
   test('[D1] a word that the deployment has declared is relayed too', async () => {
@@ -152,14 +177,19 @@ describe('what is relayed', () => {
   test('[D4] roles count: who may only read is refused', async () => {
     const server = await withKey({ access: 'claims' })
     const reads = { channels: { 'project:p1': 'viewer' } }
+    const bob = await openTasks(server, 'bob', reads)
+    bob.say({ type: 'JOIN_PROJECT', projectId: 'p1' })
+    await listed(bob, ['bob'])
     const ann = await openTasks(server, 'ann', reads)
     ann.say({ type: 'JOIN_PROJECT', projectId: 'p1' })
-    await listed(ann, ['ann'])
+    for (const one of [ann, bob]) await listed(one, ['bob', 'ann'])
+    bob.taken()
     ann.say({ type: 'TASK_UPDATE', projectId: 'p1', payload: {} })
     expect(await ann.expect('ERROR')).toMatchObject({ code: 'forbidden' })
     ann.taken()
     ann.say({ type: 'JOIN_PROJECT', projectId: 'p2' })
     expect(await ann.expect('ERROR')).toMatchObject({ code: 'forbidden' })
+    expect(await marked(server, 'p1', [bob])).toEqual([[]])
   })
 })
 

@@ -5,6 +5,7 @@ import { expectDescribed, openApiOf } from '../../support/described.ts'
 import { as, openPlain } from '../../support/plain.ts'
 import { startServer, type TestServer } from '../../support/start-server.ts'
 import { tokenFor } from '../../support/token.ts'
+import { claims, keyPair, keyToken, startJwksServer } from '../auth/issuers.ts'
 
 const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 const ANN = tokenFor('ann')
@@ -123,6 +124,22 @@ test('SYNC does each operation as the document says, and tells the members', asy
   expect((await sync(api, operations.slice(0, 5), {}, '?dashboardId=d1')).body.results).toHaveLength(5)
   const { body: log } = await api('GET', '/api/v1/channels/dashboard:d1/events')
   expect(log.head).toBe(5)
+})
+
+test('[D5] the page that only asks whether it may, as it does every 5 s while it is away, is told so', async () => {
+  const server = await startServer()
+  const { status, body } = await call(server, json({ type: 'SYNC', operations: [] }))
+  expect({ status, body }).toEqual({ status: 200, body: { success: true, results: [], timestamp: ISO } })
+})
+
+test('[D5] when nobody can be verified for now that is a 500, not a 401 that would end its asking', async () => {
+  const keys = await startJwksServer({})
+  const server = await startServer({ jwtSecrets: [], jwksUrl: keys.url })
+  await keys.stop()
+  const token = await keyToken(claims(), keyPair('P-256').privateKey, { alg: 'ES256', kid: 'k1' })
+  const asked = json({ type: 'SYNC', operations: [] }, { authorization: `Bearer ${token}` })
+  const { status, body } = await call(server, asked)
+  expect({ status, body }).toEqual({ status: 500, body: { error: 'Authentication service unavailable' } })
 })
 
 test('[D5] an operationId with another body is another operation; none, or one that is no text, is no id', async () => {

@@ -92,6 +92,27 @@ test.each<[string, Partial<PlainDialect>]>([
   expect(both.failures).toContain(defect)
 })
 
+test('[REQ1] what is nested too deeply, too large or no JSON is not heard, and its client is told', async () => {
+  const heard: unknown[] = []
+  const dialect = {
+    ...PROPER,
+    hear(frame: unknown) {
+      heard.push(frame)
+      return []
+    },
+  }
+  const both = await ends(dialect)
+  listen(both, dialect)
+  const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+  for (const text of [nested(34), `"${'é'.repeat(32_768)}"`, '{', nested(33), `"${'x'.repeat(65_534)}"`, '7']) {
+    both.client.say(text)
+  }
+  await both.client.expectCount(3, ({ type }) => type === 'GARBLED')
+  expect(both.client.received.map(({ code }) => code)).toEqual(['invalid', 'too_large', 'invalid'])
+  await expect.poll(() => heard.length).toBe(3)
+  expect(heard.at(-1)).toBe(7)
+})
+
 test('what is delivered together goes out in one write, in its order', async () => {
   const { connection, client, pipe } = await ends(PROPER)
   let writes = 0
@@ -107,6 +128,19 @@ test('what is delivered together goes out in one write, in its order', async () 
   await client.expect('e49')
   expect(client.received.map(({ type }) => type)).toEqual(Array.from({ length: 50 }, (_, n) => `e${n}`))
   expect(writes).toBe(1)
+})
+
+test('[LIFE4] pongs for a client that does not read are left out, and it is not cut for them', async () => {
+  const { connection, client, pipe } = await ends(PROPER)
+  client.ws.pause()
+  const data = Buffer.alloc(125)
+  // 12 MB, far more than a kernel keeps.
+  for (let batch = 0; batch < 100; batch++) {
+    for (let n = 0; n < 1000; n++) connection.pong(data)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(pipe.writableLength).toBeLessThan(20_000)
+  }
+  expect(connection.open).toBe(true)
 })
 
 test('[ERR1] a reason too long for a close frame is cut, not within a character', async () => {

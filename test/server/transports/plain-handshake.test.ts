@@ -7,6 +7,7 @@ import { createServer } from '../../../src/server/server.ts'
 import { cleanup } from '../../support/cleanup.ts'
 import { connect } from '../../support/connect.ts'
 import { as, openPlain, type PlainOptions, plainTo } from '../../support/plain.ts'
+import { startPostgres } from '../../support/postgres-server.ts'
 import { SECRET, startServer } from '../../support/start-server.ts'
 import { tokenFor } from '../../support/token.ts'
 import { until } from '../../support/until.ts'
@@ -157,6 +158,23 @@ describe.each(DOORS)('%s', (path) => {
     socket.write(Buffer.concat([Buffer.from(head), Buffer.from([0x89, 0x82, 0, 0, 0, 0, 0x68, 0x69])]))
     await until('it is answered', () => text.includes('\x8a\x02hi'))
     expect(text.indexOf('101 Switching Protocols')).toBeGreaterThan(0)
+  })
+})
+
+test('[CON6] nor is one kept that was let in, and of which the store says nothing', async () => {
+  const postgres = await startPostgres()
+  const server = await startServer({ databaseUrl: await postgres.createDatabase(), connectTimeoutMs: 1000 })
+  await (await openPlain(server, `/ws${as('ben')}`)).expect('CONNECTION_ESTABLISHED')
+  await postgres.freeze()
+  const late = plainTo(server, `/ws${as('ann')}`)
+  await new Promise((resolve) => late.ws.once('open', resolve))
+  expect((await late.closed).code).toBe(1006)
+  expect(late.received).toEqual([])
+  await postgres.thaw()
+  await (await openPlain(server, `/ws${as('ann')}`)).expect('CONNECTION_ESTABLISHED')
+  await until('what was begun for it has ended', async () => {
+    const health = (await (await fetch(`${server.url}/health`)).json()) as { connections: number }
+    return health.connections === 2
   })
 })
 
