@@ -132,7 +132,7 @@ const FEATURES: Record<string, { words: RegExp; room: string; also: readonly str
 }
 
 test('nothing of a feature is named outside its room, the event tables, its routes and the composition root', () => {
-  const roots = ['server/instance.ts', 'server/handlers.ts']
+  const roots = ['server/house.ts', 'server/handlers.ts']
   for (const [feature, { words, room, also }] of Object.entries(FEATURES)) {
     const named = files.map((file) => relative(SRC, file)).filter((name) => name.startsWith('server/'))
     const saying = named.filter((name) => words.test(readFileSync(join(SRC, name), 'utf8')))

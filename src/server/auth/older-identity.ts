@@ -34,6 +34,11 @@ export function shownIn(headers: IncomingHttpHeaders, query: URLSearchParams, fr
   }
 }
 
+/** Who somebody is, by a token; or, by their own word alone, for now: they may say another. */
+export interface Believed extends Verified {
+  readonly isClaim?: true
+}
+
 /** Who clients of the older families are. */
 export interface OlderIdentity {
   /** Whether clients are who they say they are. */
@@ -42,9 +47,9 @@ export interface OlderIdentity {
    * Believes a token; where claims are believed and no token was shown, a claim, or else that it is `nobody`.
    * @throws ConveneError what the authenticator throws; `invalid` when what is claimed is no id
    */
-  identify(shown: Shown, nobody?: string): Promise<Verified>
+  identify(shown: Shown, nobody?: string): Promise<Believed>
   /** Somebody by their own word. @throws ConveneError `invalid` when that is no id */
-  claimed(userId: string): Verified
+  claimed(userId: string): Believed
 }
 
 export function createOlderIdentity(authenticator: Authenticator, believesClaims: boolean): OlderIdentity {
@@ -63,11 +68,11 @@ export function createOlderIdentity(authenticator: Authenticator, believesClaims
   }
 }
 
-function claimed(userId: string): Verified {
+function claimed(userId: string): Believed {
   const refusal = new ConveneError('invalid', 'Expected as userId 1 to 256 characters, and no token')
   if (TOKEN_LIKE.test(userId)) throw refusal
   try {
-    return { identity: identityOf({ sub: userId }), expiresAt: Number.MAX_SAFE_INTEGER }
+    return { identity: identityOf({ sub: userId }), expiresAt: Number.MAX_SAFE_INTEGER, isClaim: true }
   } catch {
     throw refusal
   }

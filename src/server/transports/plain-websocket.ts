@@ -2,8 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { ConveneError, catalogued } from '../../protocol/errors.ts'
-import type { Verified } from '../auth/authenticator.ts'
-import { shownIn } from '../auth/older-identity.ts'
+import { type Believed, shownIn } from '../auth/older-identity.ts'
 import type { Door } from '../dialects/dialect.ts'
 import { doorOf } from '../dialects/doors.ts'
 import { agreedProtocol } from './agreed-protocol.ts'
@@ -56,7 +55,7 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
     const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length))
     const address = clientAddress(request, options.trustProxy)
     const sessionId = door.sessionId()
-    let verified: Verified | undefined
+    let verified: Believed | undefined
     let refusal: ConveneError | undefined
     try {
       if (!isOriginAllowed(headers.origin, options.allowedOrigins)) {

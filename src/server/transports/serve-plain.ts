@@ -3,7 +3,7 @@ import type { WebSocket } from 'ws'
 import { kindOf } from '../../protocol/channel.ts'
 import { type ConveneError, catalogued } from '../../protocol/errors.ts'
 import type { Verified } from '../auth/authenticator.ts'
-import type { OlderIdentity } from '../auth/older-identity.ts'
+import type { Believed, OlderIdentity } from '../auth/older-identity.ts'
 import type { Door } from '../dialects/dialect.ts'
 import type { Session } from '../session/session.ts'
 import type { Doorway } from './doorway.ts'
@@ -29,7 +29,7 @@ export interface Arrival {
   readonly query: URLSearchParams
   readonly sessionId: string
   readonly address: string
-  readonly verified: Verified
+  readonly verified: Believed
 }
 
 // By its own close, with the code that says so or with none; `ws` calls that 1005. A page that goes away says 1001.
@@ -98,7 +98,8 @@ export async function servePlain(
   try {
     const entered = await enter(verified)
     if (!entered) return
-    const becomes = identity.believesClaims ? become : undefined
+    // [D3] Whoever has shown a token is who it says, also where claims are believed.
+    const becomes = identity.believesClaims && verified.isClaim ? become : undefined
     const client = new PlainClient(ws, connection, dialect, entered, options, becomes)
     tell.entered(client)
     client.begin()

@@ -238,8 +238,11 @@ describe('[D3] SET_USER, and userId in a frame', () => {
     // That nothing is left is what every server is asked when its test ends.
   })
 
-  test('with a token they change how somebody is shown, never who they are', async () => {
-    const server = await startServer()
+  test.each([
+    ['elsewhere', false],
+    ['where claims are believed as well', true],
+  ])('with a token they change how somebody is shown, never who they are: %s', async (_where, insecureIdentity) => {
+    const server = await startServer({ insecureIdentity, apiKeys: [OTHER_SECRET] })
     const ann = await openPlain(server, `/ws?token=${tokenFor('ann')}`)
     ann.say({ type: 'JOIN_PROJECT', projectId: 'p1', userId: 'eve' })
     ann.say(setUser('eve'))
@@ -249,7 +252,8 @@ describe('[D3] SET_USER, and userId in a frame', () => {
     for (const frame of ann.received.filter(({ type }) => type === 'USER_PRESENCE')) {
       expect(presence(frame)).toEqual(['ann'])
     }
-    const history = await (await fetch(`${server.url}/api/v1/channels/project:p1/events?limit=10`)).json()
+    const headers = { 'x-api-key': OTHER_SECRET }
+    const history = await (await fetch(`${server.url}/api/v1/channels/project:p1/events?limit=10`, { headers })).json()
     expect(history).toMatchObject({ events: [{ user: { id: 'ann' } }] })
   })
 })

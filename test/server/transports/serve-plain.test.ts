@@ -45,7 +45,7 @@ async function serveOne() {
   }
   const http = createServer()
   const wss = new WebSocketServer({ noServer: true })
-  const verified = { identity: { id: 'ann', claims: {} }, expiresAt: Number.MAX_SAFE_INTEGER }
+  const verified = { identity: { id: 'ann', claims: {} }, expiresAt: Number.MAX_SAFE_INTEGER, isClaim: true } as const
   const arrived = new Promise<{ ws: WebSocket; served: Promise<void> }>((resolve) => {
     http.on('upgrade', (request, pipe, head) =>
       wss.handleUpgrade(request, pipe, head, (ws) => {
