@@ -28,6 +28,8 @@ export interface AppMessagesOptions {
   readonly signals: Pick<Signals, 'relay'>
   readonly logger: Logger
   readonly metrics: Metrics
+  /** Shared by all instances, and by nobody else. */
+  readonly key: Buffer
 }
 
 /**
@@ -102,7 +104,7 @@ export class AppMessages {
     const message = `${channel} ${fact.messageId}`
     // Of a message that this instance has not heard of before, what the store knows stands for what was said.
     const before = this.#said.get(message) ?? (fact.user ? 'nothing' : placeOf(record))
-    const operationId = appOperationId(fact, before)
+    const operationId = appOperationId(fact, before, this.#options.key)
     const isSo = record !== undefined && fact.isSo(messageOf(record))
     const isKept = isSo || (await this.#append(channel, fact, record, operationId, SAME_WORD_MS))
     this.#said.set(message, operationId)
@@ -137,7 +139,13 @@ export class AppMessages {
     if (now && fact.isSo(messageOf(now))) return true
     if (refusal) throw refusal
     // Said again after a restart.
-    return this.#append(channel, fact, now, appOperationId(fact, placeOf(now)), Number.POSITIVE_INFINITY)
+    return this.#append(
+      channel,
+      fact,
+      now,
+      appOperationId(fact, placeOf(now), this.#options.key),
+      Number.POSITIVE_INFINITY,
+    )
   }
 
   #record(channel: string, { messageId }: AppFact): Promise<KeptRecord | undefined> {

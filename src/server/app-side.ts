@@ -5,7 +5,7 @@ import type { ConnectionCount } from './session/connection-count.ts'
 import type { Sessions } from './session/sessions.ts'
 import { AppRedis } from './transports/app-redis.ts'
 
-export interface AppSideRooms extends AppMessagesOptions {
+export interface AppSideRooms extends Omit<AppMessagesOptions, 'key'> {
   readonly presence: Pick<Presence, 'isElsewhere'>
   readonly sessions: Pick<Sessions, 'count'>
   readonly connectionCount: Pick<ConnectionCount, 'count'>
@@ -17,12 +17,15 @@ export interface AppSide extends Pick<AppRedis, 'keys' | 'isUp'> {
   stop(): Promise<void>
 }
 
-/** Undefined where the app is not listened to. */
-export function createAppSide(options: Options, rooms: AppSideRooms): AppSide | undefined {
-  const { communityRedis, redisUrl: url, redisPrefix: prefix } = options
-  if (!communityRedis || url === undefined) return undefined
+/** Undefined where the app is not listened to: then there is no `key` either. */
+export function createAppSide(
+  { redisUrl: url, redisPrefix: prefix }: Options,
+  key: Buffer | undefined,
+  rooms: AppSideRooms,
+): AppSide | undefined {
+  if (key === undefined || url === undefined) return undefined
   const { presence, sessions, connectionCount, logger, metrics } = rooms
-  const messages = new AppMessages(rooms)
+  const messages = new AppMessages({ ...rooms, key })
   const redis = new AppRedis({
     url,
     prefix,

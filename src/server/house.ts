@@ -14,6 +14,7 @@ import { Feeds } from './channels/feeds.ts'
 import { Chat } from './chat/chat.ts'
 import { chatRules } from './chat/rules.ts'
 import type { ClusterListener } from './cluster/cluster.ts'
+import { clusterKey } from './cluster-key.ts'
 import { believesClaims } from './config/believes-claims.ts'
 import type { Options } from './config/config.ts'
 import { OLDER_EVENTS } from './dialects/older-events.ts'
@@ -58,6 +59,7 @@ export async function openHouse(
   const secrets = secretsOf(options)
   const store = await openStore(options, logger)
   stops.add(() => store.close())
+  const appKey = options.communityRedis ? await clusterKey(store, 'app') : undefined
   const others: ClusterListener = {
     received(message) {
       if (message.kind === 'fact') channels.heard(message.fact)
@@ -167,7 +169,7 @@ export async function openHouse(
     },
   })
   const connectionCount = new ConnectionCount({ ...options, cluster, here: (userId) => sessions.count(userId) })
-  const appSide = createAppSide(options, {
+  const appSide = createAppSide(options, appKey, {
     store,
     channels,
     signals,

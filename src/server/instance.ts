@@ -19,7 +19,7 @@ import { createMetrics } from './observe/metrics.ts'
 import { Stops } from './stops.ts'
 import { createAdmission } from './transports/admission.ts'
 import type { Doorway } from './transports/doorway.ts'
-import { isFromPage, isOriginAllowed } from './transports/origin.ts'
+import { isFromPage, isOriginAllowed, mayBeFromElsewhere } from './transports/origin.ts'
 import { attachPlainWebSocket } from './transports/plain-websocket.ts'
 import { attachSocketIo } from './transports/socketio.ts'
 
@@ -86,7 +86,10 @@ async function putTogether(
   async function authenticateOlder(request: IncomingMessage): Promise<Identity> {
     const { url = '', headers } = request
     const query = new URLSearchParams(url.slice(url.indexOf('?') + 1 || url.length))
-    const { identity } = await olderIdentity.identify(shownIn(headers, query, isFromPage(headers, allowedOrigins)))
+    const shown = shownIn(headers, query, isFromPage(headers, allowedOrigins))
+    // WebSockets say their Origin always, and are refused by it.
+    const claimed = mayBeFromElsewhere(headers, allowedOrigins) ? undefined : shown.claimed
+    const { identity } = await olderIdentity.identify({ ...shown, claimed })
     await revocations.check(identity)
     return identity
   }
@@ -98,7 +101,7 @@ async function putTogether(
     logger,
     metrics,
     authenticate: (credentials) => authenticator.authenticate(credentials),
-    open: (connection, verified) => sessions.open(connection, verified),
+    open: (connection, verified, before) => sessions.open(connection, verified, before),
     async prepare(session) {
       try {
         await welcome.prepare(session)

@@ -29,7 +29,7 @@ export async function joinCluster(
   const { redisUrl: url, redisPrefix: prefix, serverId } = options
   if (url === undefined) return { cluster: createAlone(), adapter: undefined, close: async () => {} }
   const redis = { url, prefix, ...rooms }
-  const key = rooms.store.shared ? await clusterKey(rooms.store) : undefined
+  const key = rooms.store.shared ? await clusterKey(rooms.store, 'bus') : undefined
   if (!key && !options.communityRedis) {
     rooms.logger.warn('REDIS_URL joins nodes that share a Postgres (DATABASE_URL); with SQLite this one is alone')
   }

@@ -36,8 +36,17 @@ export class Welcome {
     ])
   }
 
-  /** [CH3], [CON4] Joins a session to its own channel, then greets it. @throws ConveneError `unavailable` */
-  async greet(session: Session): Promise<void> {
+  /**
+   * [CH3], [CON4] Joins a session to its own channel, then greets it, and only then to what it wants to join: many do so
+   * as soon as they are connected, and the greeting is the first word. @throws ConveneError `unavailable`
+   */
+  greet(session: Session): Promise<void> {
+    const greeting = this.#greet(session)
+    session.turn = greeting.catch(() => {})
+    return greeting
+  }
+
+  async #greet(session: Session): Promise<void> {
     const { channels, serverId, limits } = this.#options
     const own = `user:${session.userId}`
     // An id that is no part of an address, like auth0|123, has no channel of its own.

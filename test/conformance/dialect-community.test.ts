@@ -297,7 +297,8 @@ test('[D1] a client of the protocol sees who is here, and who types', async () =
 
 test('[D5] what cannot be read is answered by a MESSAGE_EDIT that says so; what is unknown by nothing', async () => {
   const server = await startServer()
-  const ann = await enter(server, 'ann')
+  const [ann, ben] = [await enter(server, 'ann'), await enter(server, 'ben')]
+  await until(server, ann, ben)
   const unreadable = { type: 'MESSAGE_EDIT', payload: { error: 'Invalid message format' } }
   const wrong = ['{', '', 'null', '{"type":"TYPING"}', '{"type":"SUBSCRIBE","payload":null}']
   for (const frame of wrong) ann.say(frame)
@@ -322,7 +323,7 @@ test('[D5] what cannot be read is answered by a MESSAGE_EDIT that says so; what 
     { type: 'SUBSCRIBE', payload: {} },
   ]
   for (const frame of ignored) ann.say(JSON.stringify(frame))
-  expect(await until(server, ann)).toEqual([[]])
+  expect(await until(server, ann, ben)).toEqual([[], []])
 })
 
 test('[D4] nobody types in a room they have not joined, and nobody joins one that is not theirs', async () => {

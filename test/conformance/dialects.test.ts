@@ -125,6 +125,21 @@ test('[D1] a change of status is told in each family\u2019s words', async () => 
   })
 })
 
+test('[REQ4] what no family has a form for ends nobody: each is told of it, and of what comes after', async () => {
+  const server = await startServer({ apiKeys: [KEY] })
+  const { bea, tom, cora, dan } = await everybody(server)
+  for (const payload of [{ type: { toString: 1 } }, { type: [{ toString: null }], payload: 1 }, { type: 7 }, {}]) {
+    await server.server.publish(channel, { type: 'event:other', payload })
+  }
+  await server.server.publish(channel, { type: 'event:other', payload: { type: 'LAST_WORD', payload: 'over' } })
+  for (const plain of [tom, cora, dan]) {
+    expect(await plain.expect('LAST_WORD')).toMatchObject({ payload: 'over', seq: 5 })
+    expect(plain.received.filter(({ type }) => type === 'EVENT_OTHER').map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
+  }
+  await until('bea was told', () => bea.client.received.some(({ event }) => event === 'last:word'))
+  expect(bea.client.received.filter(({ event }) => event === 'event:other')).toHaveLength(4)
+})
+
 test('[D7] a plain client that comes back with its position loses nothing, one that does not is told only what is live', async () => {
   const server = await startServer({ apiKeys: [KEY] })
   const path = `/ws${as('tom')}`

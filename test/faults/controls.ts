@@ -59,7 +59,7 @@ export const CONTROLS: readonly Control[] = [
   },
   {
     title: 'no repair when the way to the others is back',
-    splices: [{ file: 'server/instance.js', find: 'void feeds.check();', replace: '' }],
+    splices: [{ file: 'server/house.js', find: 'void feeds.check();', replace: '' }],
     fault: deafNode,
     // Then nothing else finds it in time.
     env: { HEAD_CHECK_MS: '60000' },

@@ -152,7 +152,7 @@ describe('A20 A35 [REQ4] packets that no proper client sends', () => {
       }
     }
     const twice = await Polling.member(server, 'twice', channel)
-    await Promise.all([twice.get(), twice.get()])
+    await twice.overlap()
     for (const method of ['PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS']) {
       const polling = await Polling.member(server, `mallory-${method}`, channel)
       const { status } = await fetch(polling.url, { method })

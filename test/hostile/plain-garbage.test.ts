@@ -69,6 +69,7 @@ const TEXTS: readonly string[] = [
 
 const FLOODS: readonly Buffer[] = [
   frame('ping', 'x'.repeat(100)),
+  frame('pong'),
   frame('text', '{'),
   frame('text', '{"type":"NOBODY_KNOWS_THIS","userId":"u"}'),
   frame('text', '{"type":"PING","userId":"u","payload":{}}'),

@@ -44,6 +44,23 @@ export class Polling {
     return text
   }
 
+  /**
+   * Polls while a poll is waiting already, which ends the session. Something may be there to answer the first at once, so
+   * that two do not overlap: it goes on until it is refused.
+   */
+  async overlap(): Promise<void> {
+    const polls: Promise<void>[] = []
+    let refused = false
+    while (!refused) {
+      const poll = fetch(this.url).then((response) => {
+        refused ||= !response.ok
+      })
+      polls.push(poll)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await Promise.all(polls)
+  }
+
   /** Polls until a packet matches. */
   async expect(pattern: RegExp): Promise<string> {
     for (let polls = 0; polls < 50; polls++) {

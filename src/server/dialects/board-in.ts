@@ -1,6 +1,5 @@
-import { isChannelAddress } from '../../protocol/channel.ts'
 import { ConveneError } from '../../protocol/errors.ts'
-import { field, isObject } from './fact.ts'
+import { field, hasPlace, isObject } from './fact.ts'
 
 /** A request in the words of the protocol. */
 interface Asked {
@@ -70,8 +69,7 @@ function given(fields: Said): Record<string, unknown> {
 
 /** Where a fact stood was added to what this client was told [D5]; it is no part of the object that comes back. */
 function withoutPlace(said: unknown): unknown {
-  if (!isObject(said)) return said
-  const { channel, epoch, seq, ...own } = said
-  const isPlace = typeof channel === 'string' && isChannelAddress(channel) && typeof epoch === 'string'
-  return isPlace && Number.isInteger(seq) ? own : said
+  if (!isObject(said) || !hasPlace(said)) return said
+  const { channel: _channel, epoch: _epoch, seq: _seq, ...own } = said
+  return own
 }

@@ -1,13 +1,11 @@
-import type { z } from 'zod'
 import type { Envelope } from '../../protocol/envelope.ts'
 import type { ErrorBody } from '../../protocol/errors.ts'
 import type { ServerBody } from '../../protocol/server-events.ts'
 import { FILE_CONTEXT } from './board-in.ts'
 import { type Sender, Words } from './dialect.ts'
-import { isObject, placeOf, textOf } from './fact.ts'
+import { hasPlace, isObject, otherOf, placeOf, textOf } from './fact.ts'
 import { givenId } from './kept-id.ts'
 import { factName } from './names.ts'
-import { OTHER, type otherPayload } from './older-events.ts'
 
 /** What somebody is called who has no name. */
 export const NAMELESS = 'Anonymous'
@@ -28,7 +26,9 @@ const CHANGED_TASK: readonly string[] = ['id', 'projectId', 'changes', 'operatio
 /** [D1] A fact in the board's words: its name, and its payload bare. */
 export function factWords(_event: string, body: unknown): readonly Words[] {
   const fact = body as Envelope
-  const { type, payload } = fact.type === OTHER ? otherOf(fact) : { type: fact.type, payload: payloadOf(fact) }
+  const other = otherOf(fact)
+  const type = other ? (factName(other.type) ?? other.type) : fact.type
+  const payload = other ? other.payload : payloadOf(fact)
   return RESERVED.includes(type) ? [] : [new Words(type, withPlace(payload, fact))]
 }
 
@@ -78,11 +78,6 @@ function cursorWords(cursor: ServerBody<'cursor'>) {
   return [new Words('markdown:cursor', { socketId, ...(fileId !== '' && { fileId }), position })]
 }
 
-function otherOf({ payload }: Envelope) {
-  const { type, payload: other } = payload as z.infer<typeof otherPayload>
-  return { type: factName(type) ?? type, payload: other }
-}
-
 /** A task as the board has it, where it came in the words of another family. */
 function payloadOf({ type, operationId, payload }: Envelope): Record<string, unknown> {
   const { id, changes } = payload
@@ -96,10 +91,14 @@ function inItsStatus(task: Record<string, unknown>): Record<string, unknown> {
   return task.status === 'IN_REVIEW' ? { ...task, status: 'UNDER_REVIEW' } : task
 }
 
-/** [D5] Where it stands, beside an object that has no other such fields of its own. */
+/**
+ * [D5] Where it stands, beside an object that has no other such fields of its own. A whole place in it is an older one
+ * that came back, or a wrong one, with which others would miss what they come back for.
+ */
 function withPlace(payload: unknown, fact: Envelope): unknown {
   if (!isObject(payload)) return payload
   const place = placeOf(fact)
+  if (hasPlace(payload)) return { ...payload, ...place }
   const isTaken = Object.entries(place).some(([name, value]) => Object.hasOwn(payload, name) && payload[name] !== value)
   return isTaken ? payload : { ...payload, ...place }
 }

@@ -2,7 +2,7 @@ import type { JoinReply } from '../../protocol/session.ts'
 import { joinAsked, leaveAsked, OWN_WORDS } from './board-in.ts'
 import { factWords, inBoardWords } from './board-out.ts'
 import { type JoinPosition, joinedWords, presenceWords, type RosterChange } from './board-presence.ts'
-import { type Answer, type Self, type SocketIoDialect, type Step, Words } from './dialect.ts'
+import { type Answer, type HeardEvent, type Self, type SocketIoDialect, type Step, Words } from './dialect.ts'
 import { factOf, field } from './fact.ts'
 import { OLDER_EVENTS } from './older-events.ts'
 
@@ -12,10 +12,13 @@ type Ask = Extract<Step<Words>, { readonly ask: string }>
 const MAX_EARLY = 100
 const MAX_EARLY_CHARS = 262_144
 
-/** Whether a client that says this speaks the board's words from now on: it names a project, and by its bare id. */
-export function beginsBoard(event: unknown, body: unknown): boolean {
+/**
+ * Whether a client that says this speaks the board's words from now on: it names a project, by its bare id, and wants no
+ * answer. Who waits for one writes in the protocol's words, if wrongly, and is told so.
+ */
+export function beginsBoard({ event, body, reply }: HeardEvent): boolean {
   if (event === 'join-project' || event === 'leave-project') return true
-  const isOwn = typeof event === 'string' && OWN_WORDS.has(event)
+  const isOwn = typeof event === 'string' && OWN_WORDS.has(event) && !reply
   return isOwn && Boolean(field(body, 'projectId')) && field(body, 'channel') === undefined
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { isChannelAddress, kindOf } from '../../protocol/channel.ts'
 import { type Message, messageDelete, messageEdit, messageSend } from '../../protocol/chat.ts'
 import type { Author } from '../../protocol/envelope.ts'
@@ -76,10 +76,11 @@ export function hearApp(channel: string, text: string): AppWord | undefined {
 /**
  * The operationId of a fact: the same on every node that heard the same of its message before, so that it is kept once.
  * @param before what was heard, as one text
+ * @param key without which nobody can tell the id beforehand: a client that took it would have the fact refused
  */
-export function appOperationId({ type, messageId, payload }: AppFact, before: string): string {
+export function appOperationId({ type, messageId, payload }: AppFact, before: string, key: Buffer): string {
   const content = JSON.stringify([type, messageId, payload, before])
-  return `app-${createHash('sha256').update(content).digest('base64url')}`
+  return `app-${createHmac('sha256', key).update(content).digest('base64url')}`
 }
 
 /** The fact in a frame, where the protocol has a form for it. */

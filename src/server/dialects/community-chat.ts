@@ -6,7 +6,7 @@ import { field } from './fact.ts'
 /** What travels on the community's sockets and on its app's Redis channels. */
 export interface CommunityFrame {
   readonly type: string
-  readonly payload: unknown
+  readonly payload?: unknown
 }
 
 // The last moment that can be written as a date.

@@ -4,9 +4,9 @@ import type { Author, Envelope } from '../../protocol/envelope.ts'
 import type { ErrorBody } from '../../protocol/errors.ts'
 import { type CommunityFrame, channelsIn, chatFrame, nameOf, roomOf } from './community-chat.ts'
 import type { Answer, Door, PlainDialect, Self, Sender, Step } from './dialect.ts'
-import { factOf, field, isObject, placeOf, textOf } from './fact.ts'
+import { factOf, field, isObject, otherOf, placeOf, textOf } from './fact.ts'
 import { SHARED_FACTS, upperName } from './names.ts'
-import { MAX_NAME_LENGTH, OTHER } from './older-events.ts'
+import { MAX_NAME_LENGTH } from './older-events.ts'
 
 /** The community's clients (VELONX), on `/api/community/ws?token=`. */
 export const community: Door = {
@@ -159,8 +159,7 @@ function frameOf(event: string, told: Told, from: Sender | undefined): Community
 /** [D1] */
 function factFrame(fact: Envelope): CommunityFrame {
   const { type, payload } = fact
-  if (type === OTHER) return { type: String(payload.type), payload: payload.payload }
-  return chatFrame(fact) ?? { type: upperName(type), payload }
+  return otherOf(fact) ?? chatFrame(fact) ?? { type: upperName(type), payload }
 }
 
 /** Who writes in a room, or to one person alone. `name`: what they are called where no token says it. */

@@ -13,6 +13,8 @@ import { keptId } from './kept-id.ts'
 
 // What is answered before the greeting waits for it; more than that no client asks so early.
 const MAX_HELD = 100
+// They bring back the ids of the requests, which may be as long as frames.
+const MAX_HELD_CHARS = 65_536
 
 /** The words of one client of the dashboard, which is in one dashboard from its first moment on. */
 export class DashboardClient implements PlainDialect {
@@ -23,6 +25,7 @@ export class DashboardClient implements PlainDialect {
   #style: Style = 'either'
   #state: 'joining' | 'joined' | 'left' = 'joining'
   #held: string[] = []
+  #heldChars = 0
 
   constructor(self: Self) {
     this.#self = self
@@ -77,7 +80,7 @@ export class DashboardClient implements PlainDialect {
       place: { channel, epoch, seq: head, ...asked },
     })
     const missed = events.flatMap((entry) => (factOf(entry.type, entry) ? TELLING[this.#style](entry.type, entry) : []))
-    return [greeting, ...missed, ...this.#held.splice(0)]
+    return [greeting, ...missed, ...this.#released()]
   }
 
   #hear(heard: unknown): readonly Step<string>[] {
@@ -180,7 +183,15 @@ export class DashboardClient implements PlainDialect {
   /** What may be said once the client has been greeted. */
   #later(frames: string[]): string[] {
     if (this.#state !== 'joining') return frames
-    if (this.#held.length < MAX_HELD) this.#held.push(...frames)
+    const chars = frames.reduce((sum, { length }) => sum + length, 0)
+    if (this.#held.length >= MAX_HELD || this.#heldChars + chars > MAX_HELD_CHARS) return []
+    this.#held.push(...frames)
+    this.#heldChars += chars
     return []
+  }
+
+  #released(): string[] {
+    this.#heldChars = 0
+    return this.#held.splice(0)
   }
 }

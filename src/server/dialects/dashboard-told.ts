@@ -1,7 +1,7 @@
 import type { Envelope } from '../../protocol/envelope.ts'
 import { withOperations } from './dashboard-batch.ts'
 import { frame, type Style } from './dashboard-frame.ts'
-import { placeOf, textOf } from './fact.ts'
+import { isObject, placeOf, textOf } from './fact.ts'
 import { upperName } from './names.ts'
 import { OTHER } from './older-events.ts'
 
@@ -42,6 +42,7 @@ function toldOf({ type, payload }: Envelope): { readonly type: string; readonly 
 }
 
 function withoutVersion(payload: unknown): unknown {
-  const { version: _ours, ...written } = payload as Record<string, unknown>
+  if (!isObject(payload)) return payload
+  const { version: _ours, ...written } = payload
   return written
 }

@@ -1,3 +1,4 @@
+import { isChannelAddress } from '../../protocol/channel.ts'
 import type { Envelope } from '../../protocol/envelope.ts'
 import { OTHER, otherPayload } from './older-events.ts'
 
@@ -20,6 +21,11 @@ export function otherOf({
 /** [D5] Where a fact stands: what may be added to any object an older client is told. */
 export function placeOf({ epoch, seq, channel }: Envelope) {
   return { epoch, seq, channel }
+}
+
+/** Whether an object has all of such a place: nobody's own fields look like that. */
+export function hasPlace({ epoch, seq, channel }: Readonly<Record<string, unknown>>): boolean {
+  return typeof channel === 'string' && isChannelAddress(channel) && typeof epoch === 'string' && Number.isInteger(seq)
 }
 
 /** The field of something that may be anything. */

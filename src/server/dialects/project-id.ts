@@ -5,6 +5,7 @@ export const PROJECT_ID_FORM = 'expected an id of at most 128 letters, digits an
 
 /** [D2] The address of a project; undefined when the id is none. */
 export function projectAddress(projectId: unknown): string | undefined {
+  if (typeof projectId !== 'string') return undefined
   const address = `project:${projectId}`
-  return typeof projectId === 'string' && isChannelAddress(address) ? address : undefined
+  return isChannelAddress(address) ? address : undefined
 }

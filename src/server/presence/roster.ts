@@ -15,9 +15,13 @@ export interface RosterChange {
   readonly count: number
 }
 
-// Told whole each time up to here; a longer list goes to everybody only now and then, at most so many entries of it.
-const SHORT = 50
-const MOST = 1000
+// Told whole each time up to here; a longer list goes to everybody only now and then, at most so many entries of it. In
+// bytes, because one person may have a long name and picture, and fifty sessions.
+const SHORT = { sessions: 50, bytes: 32_768 }
+const MOST = { sessions: 1000, bytes: 262_144 }
+// To everybody together, and how long an entry is taken to be at least.
+const BYTES_PER_MS = 10_000
+const ENTRY_BYTES = 100
 
 /** Who is in a channel, session by session, for those who count so. */
 export class Roster {
@@ -40,6 +44,11 @@ export class Roster {
   /** How many sessions are here. */
   get count(): number {
     return this.#people().reduce((count, { entry }) => count + (entry?.connections ?? 0), 0)
+  }
+
+  /** What the list of all takes, about. */
+  get #bytes(): number {
+    return this.#people().reduce((sum, person) => sum + person.sessions.length * person.bytes.bare, 0)
   }
 
   /** Whether anybody wants to know. */
@@ -67,7 +76,8 @@ export class Roster {
   #tell(change: RosterChange['change'], session: SessionHere): void {
     const { count } = this
     const told = { channel: this.#channel, change, session, count }
-    if (count <= SHORT) {
+    const bytes = this.#bytes
+    if (count <= SHORT.sessions && bytes <= SHORT.bytes) {
       this.#send({ ...told, sessions: this.#sessions() })
       return
     }
@@ -75,12 +85,13 @@ export class Roster {
     const own =
       change === 'joined' ? { sessionId: session.sessionId, body: { ...told, sessions: this.#sessions() } } : undefined
     this.#send(told, own)
-    this.#listSoon(count)
+    this.#listSoon(count, bytes)
   }
 
   /** What goes to everybody grows with the square of their number; that much it is stretched. */
-  #listSoon(count: number): void {
-    const paceMs = Math.ceil(count ** 2 / 100)
+  #listSoon(count: number, bytes: number): void {
+    const listBytes = Math.min(MOST.bytes, Math.max(bytes, count * ENTRY_BYTES))
+    const paceMs = Math.ceil((count * listBytes) / BYTES_PER_MS)
     if (!this.#pace || paceMs > 2 * this.#paceMs || paceMs < this.#paceMs / 2) {
       this.#pace?.stop()
       this.#pace = new Pace(paceMs)
@@ -97,8 +108,14 @@ export class Roster {
 
   /** The first of them, in the order they came. */
   #sessions(): SessionHere[] {
-    const all = this.#people().flatMap((person) => person.sessions)
+    const all = this.#people().flatMap((person) =>
+      person.sessions.map(({ since, session }) => ({ since, session, bytes: person.bytes.bare })),
+    )
     all.sort((a, b) => a.since - b.since || (a.session.sessionId < b.session.sessionId ? -1 : 1))
-    return all.slice(0, MOST).map(({ session }) => session)
+    let left = MOST.bytes
+    return all.slice(0, MOST.sessions).flatMap(({ session, bytes }) => {
+      left -= bytes
+      return left < 0 ? [] : session
+    })
   }
 }

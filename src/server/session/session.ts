@@ -28,7 +28,7 @@ export class Session {
   readonly factRate: Rate
   readonly signalRate: Rate
   /** What it may be refused for its rate. Refusing costs as well, and whoever never stops takes the time of everybody. */
-  readonly floodRate = new Rate(FLOOD_PER_SECOND)
+  readonly floodRate: Rate
   /** Requests that hold a channel: what comes after one waits for it [REQ5]. */
   readonly lanes = new Map<string, Promise<unknown>>()
   /** What cannot be served yet. */
@@ -47,13 +47,15 @@ export class Session {
   #stopWatch = () => {}
   #ended = false
 
-  constructor(connection: Connection, verified: Verified, limits: SessionLimits) {
+  /** `before`: who its client was until now, whose rates it goes on with: another name is no other allowance. */
+  constructor(connection: Connection, verified: Verified, limits: SessionLimits, before?: Session) {
     const { id, name, image } = verified.identity
     this.id = connection.id
     this.connection = connection
     this.author = { id, ...(name !== undefined && { name }), ...(image !== undefined && { image }) }
-    this.factRate = new Rate(limits.factsPerSecond)
-    this.signalRate = new Rate(limits.signalsPerSecond)
+    this.factRate = before?.factRate ?? new Rate(limits.factsPerSecond)
+    this.signalRate = before?.signalRate ?? new Rate(limits.signalsPerSecond)
+    this.floodRate = before?.floodRate ?? new Rate(FLOOD_PER_SECOND)
     this.waiting = new Waiting(limits.maxChannels)
     this.#verified = verified
   }

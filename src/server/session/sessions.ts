@@ -41,14 +41,17 @@ export class Sessions {
     return [...(this.#byUser.get(userId) ?? [])]
   }
 
-  /** @throws ConveneError `too_many` */
-  open(connection: Connection, verified: Verified): Session {
+  /**
+   * `before`: the session of the same client under another name.
+   * @throws ConveneError `too_many`
+   */
+  open(connection: Connection, verified: Verified, before?: Session): Session {
     const userId = verified.identity.id
     const theirs = this.#byUser.get(userId) ?? new Set()
     if (theirs.size >= this.#options.maxConnectionsPerUser) {
       throw new ConveneError('too_many', 'Too many connections', { retryAfterMs: 5000 })
     }
-    const session = new Session(connection, verified, this.#options.limits)
+    const session = new Session(connection, verified, this.#options.limits, before)
     this.#byUser.set(userId, theirs.add(session))
     this.#sessions.set(session.id, session)
     this.#options.counted?.(userId)

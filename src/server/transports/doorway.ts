@@ -12,8 +12,11 @@ export interface Doorway {
   readonly logger: Logger
   readonly metrics: Metrics
   authenticate(credentials: Credentials): Promise<Verified>
-  /** Makes a session of a verified connection. @throws ConveneError `too_many` */
-  open(connection: Connection, verified: Verified): Session
+  /**
+   * Makes a session of a verified connection. `before`: its client's until now, under another name.
+   * @throws ConveneError `too_many`
+   */
+  open(connection: Connection, verified: Verified, before?: Session): Session
   /**
    * Learns what has to be known of a session before the client is told that it is connected.
    * @throws ConveneError `revoked`, `unavailable`

@@ -57,6 +57,7 @@ export class PlainClient {
     this.#ws.on('ping', (data) => {
       if (this.connection.open && this.#isAllowed()) this.connection.pong(data)
     })
+    this.#ws.on('pong', () => void this.#isAllowed())
     this.#take(this.connection.guarded(() => this.#dialect.begin?.() ?? []))
     this.#readOrNot()
   }
@@ -126,6 +127,8 @@ export class PlainClient {
       } else if ('close' in step) {
         this.connection.close(new ConveneError(step.close.code, step.close.message))
       } else if (this.#become && step.claim !== this.session.userId) {
+        // Everybody in its channels is told of it.
+        if (!this.#isAllowed()) return
         void this.#becomeThen(this.#become, step.claim, steps.slice(index + 1))
         return
       }

@@ -76,7 +76,7 @@ export async function servePlain(
   /** Resolves to nothing when the client went meanwhile. */
   async function enter(as: Verified): Promise<Session | undefined> {
     if (!connection.open) return undefined
-    session = options.open(connection, as)
+    session = options.open(connection, as, session)
     await options.prepare(session)
     if (!connection.open) return undefined
     await options.ready(session)
@@ -90,9 +90,9 @@ export async function servePlain(
     const channels = before?.channels.filter((channel) => kindOf(channel) !== 'user') ?? []
     if (before) options.close(before, true)
     const next = await enter(as)
-    for (const channel of next ? channels : [])
-      void options.serve(next as Session, 'channel:join', { channel }, () => {})
-    return next
+    // It may become yet another right after: by then it is in them.
+    if (next) await Promise.all(channels.map((channel) => options.serve(next, 'channel:join', { channel }, () => {})))
+    return connection.open ? next : undefined
   }
 
   try {

@@ -10,6 +10,7 @@ import type { Reply } from '../session/dispatch.ts'
 import type { Session } from '../session/session.ts'
 import { clientAddress } from './client-address.ts'
 import type { Doorway } from './doorway.ts'
+import { engineWebSockets } from './engine-websockets.ts'
 import { limitedDecoder } from './limited-decoder.ts'
 import { type AllowedOrigins, isFromPage, isOriginAllowed } from './origin.ts'
 import { SocketIoConnection } from './socketio-connection.ts'
@@ -43,6 +44,11 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
     // What is a little too large is refused with a word; what is far too large closes the connection.
     maxHttpBufferSize: options.maxMessageBytes * 4,
     parser: { Encoder, Decoder: limitedDecoder(options.maxMessageBytes) },
+    wsEngine: engineWebSockets((request) => {
+      metrics.refused.inc({ code: 'rate_limited' })
+      const address = clientAddress(request, options.trustProxy)
+      logger.warn({ address }, 'a connection was cut that never stopped to ping or pong')
+    }),
     cors: {
       origin: (origin, callback) => callback(null, isOriginAllowed(origin, options.allowedOrigins)),
       credentials: true,
@@ -107,7 +113,7 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
       const last = args.at(-1)
       const reply = typeof last === 'function' ? (last as Reply) : undefined
       const body = args[0] === last && reply ? undefined : args[0]
-      if (!connection.dialect && beginsBoard(event, body)) {
+      if (!connection.dialect && beginsBoard({ event, body, reply })) {
         const { author: user, id: sessionId } = session
         const hasJoined = session.entering.size > 0 || session.channels.some((channel) => kindOf(channel) !== 'user')
         connection.speak(speakBoard({ sessionId, user, query: new URLSearchParams() }, hasJoined))

@@ -145,7 +145,7 @@ describe('what is relayed', () => {
   test('[D2] an id that no project can have is refused by its name', async () => {
     const server = await withKey()
     const [ann, bob] = await together(server, 'p1', 'ann', 'bob')
-    for (const projectId of ['../x', 'a b', 'x'.repeat(129), 7, {}, ['p1']]) {
+    for (const projectId of ['../x', 'a b', 'x'.repeat(129), 7, {}, ['p1'], { toString: 1 }, [{ toString: null }]]) {
       ann.say({ type: 'JOIN_PROJECT', projectId })
       const refusal = await ann.expect('ERROR')
       expect(refusal).toEqual({

@@ -20,6 +20,7 @@ test('[D5] what is missing is told in the words that callers know; what is wrong
     [{ type: 7 }, 'type'],
     [{ type: 'x'.repeat(200) }, 'type'],
     [{ projectId: '../x' }, 'projectId'],
+    [{ projectId: { toString: 1 } }, 'projectId'],
     [{ operationId: 7 }, 'operationId'],
     [{ timestamp: 'now' }, 'timestamp'],
     [{ userId: { id: 1 } }, 'userId'],

@@ -2,6 +2,7 @@ import { connect as connectTcp } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { encode } from '@auth/core/jwt'
 import { expect, test } from 'vitest'
+import { communityHealthRoutes } from '../../../src/server/http/community-health.ts'
 import type { ServerOptions } from '../../../src/server/server.ts'
 import { type Answer, type Api, apiOf, KEY } from '../../support/api.ts'
 import { connect, expectReply, join } from '../../support/connect.ts'
@@ -335,6 +336,22 @@ test('[D5] the health of the sockets counts those of this door, and rooms by who
     return data.websocket.totalConnections === 0
   })
   await expectReply(canonical, 'ping', {})
+})
+
+test('[D5] what fails of that is told in the words of the original, and not why', () => {
+  const fails = () => {
+    throw new Error('a secret of the server')
+  }
+  const [row] = communityHealthRoutes({ communityUsers: fails } as never)
+  expect(() => row?.handle({} as never)).toThrow()
+  expect(row?.failure?.({ code: 'internal', message: 'x', retryable: true })).toEqual({
+    status: 500,
+    body: {
+      success: false,
+      error: { code: 'HEALTH_CHECK_FAILED', message: 'Failed to retrieve WebSocket health status' },
+    },
+    headers: {},
+  })
 })
 
 test('[D3] a refused upgrade is a bare HTTP 401, and the pipe ends', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
+import { realtimeRoutes } from '../../../src/server/http/realtime.ts'
 import { type Api, apiOf, KEY } from '../../support/api.ts'
 import { expectDescribed, openApiOf } from '../../support/described.ts'
 import { as, openPlain } from '../../support/plain.ts'
@@ -140,6 +141,13 @@ test('[D5] when nobody can be verified for now that is a 500, not a 401 that wou
   const asked = json({ type: 'SYNC', operations: [] }, { authorization: `Bearer ${token}` })
   const { status, body } = await call(server, asked)
   expect({ status, body }).toEqual({ status: 500, body: { error: 'Authentication service unavailable' } })
+})
+
+test('[D5] what breaks here is a 500 that does not say why', () => {
+  for (const { path, failure } of realtimeRoutes({} as never).filter(({ may }) => may !== 'key')) {
+    const told = failure?.({ code: 'internal', message: 'a secret', retryable: true })
+    expect(told, path).toEqual({ status: 500, body: { error: 'Internal server error' }, headers: {} })
+  }
 })
 
 test('[D5] an operationId with another body is another operation; none, or one that is no text, is no id', async () => {

@@ -203,6 +203,19 @@ describe('what the app publishes', () => {
     expect((await expectReply(eve, 'channel:history', { channel: ROOM })).head).toBe(1)
   })
 
+  test('[OP2] goes by an operationId that no client can tell beforehand, and so none can take', async () => {
+    const { redis, server, app } = await listening()
+    const another = await startServer({ databaseUrl: 'sqlite::memory:', communityRedis: true, redisUrl: redis.url })
+    const ids = [server, another].map(async (each) => {
+      const eve = await connect(each, 'eve')
+      await join(eve, ROOM)
+      return () => expectEvent(eve, 'message:delete').then(({ operationId }) => operationId)
+    })
+    const [here, there] = await Promise.all(ids)
+    for (const frame of [sent('m1'), deleted('m1')]) await app.say(ROOM, frame)
+    expect(await here?.()).not.toBe(await there?.())
+  })
+
   test('waits for the database, and is kept in the order it was said', async () => {
     const [redis, database] = [await startRedis(), await createDatabase()]
     const server = await startServer({ databaseUrl: database.url, communityRedis: true, redisUrl: redis.url })
