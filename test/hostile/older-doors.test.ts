@@ -1,5 +1,5 @@
 // Somebody at the doors of the older families who wants to be, or to have, what is not theirs.
-import { createServer, request, type ServerResponse } from 'node:http'
+import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { cleanup } from '../support/cleanup.ts'
@@ -22,6 +22,25 @@ function http(port: number, method: string, path: string, headers: Record<string
     asked.on('response', (response) => response.resume().on('end', () => resolve(response.statusCode)))
     asked.end(text)
   })
+}
+
+/** A server that believes claims, whose app says that somebody edits, when the test has it answer. */
+async function withApp(ask: (text: string, answer: () => void) => unknown) {
+  const app = createServer(async (request, response) => {
+    let text = ''
+    for await (const chunk of request) text += String(chunk)
+    ask(text, () => response.end('{"role":"editor"}'))
+  })
+  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve))
+  cleanup(() => app.closeAllConnections())
+  cleanup(() => app.close())
+  const server = await startServer({
+    insecureIdentity: true,
+    access: 'webhook',
+    accessWebhookUrl: `http://127.0.0.1:${(app.address() as AddressInfo).port}/`,
+    accessWebhookSecret: 'a-secret-between-the-app-and-convene',
+  })
+  return { server }
 }
 
 test('[D3] A2 where claims are believed, no page elsewhere is anybody, by whatever name it calls this computer', async () => {
@@ -97,17 +116,29 @@ test('[D7] A15 an object that says it stands elsewhere in the log is told to the
   expect(own).toEqual({ id: 't2', seq: 7, epoch: 'of rome' })
 })
 
+test('[D3] who becomes another, and yet another before that one was let in, is in their projects as the last', async () => {
+  const waiting: (() => void)[] = []
+  const { server } = await withApp((text, answer) => (text.includes('"ben"') ? waiting.push(answer) : answer()))
+  const ann = await openPlain(server, '/ws?userId=ann')
+  ann.say({ type: 'JOIN_PROJECT', projectId: 'p1' })
+  await ann.expect('USER_PRESENCE')
+  const who = (userId: string) => ann.say({ type: 'SET_USER', payload: { userId } })
+  who('ben')
+  await until('ben is asked for', () => waiting.length > 0)
+  who('cem')
+  ann.say({ type: 'TASK_UPDATE', projectId: 'p1', payload: { by: 'cem' }, operationId: 'o1' })
+  waiting[0]?.()
+  const facts = async () => {
+    const response = await fetch(`${server.url}/api/v1/channels/project:p1/events`)
+    return ((await response.json()) as { events: { user: { id: string } }[] }).events
+  }
+  await until('cem is heard', async () => (await facts()).length > 0)
+  expect((await facts()).map(({ user }) => user.id)).toEqual(['cem'])
+})
+
 test('A16 while a dashboard’s door is still to open, little is kept of what is to be answered then', async () => {
-  const asked: ServerResponse[] = []
-  const app = createServer((_request, response) => void asked.push(response))
-  await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve))
-  cleanup(() => app.closeAllConnections())
-  cleanup(() => app.close())
-  const server = await startServer({
-    access: 'webhook',
-    accessWebhookUrl: `http://127.0.0.1:${(app.address() as AddressInfo).port}/`,
-    accessWebhookSecret: 'a-secret-between-the-app-and-convene',
-  })
+  const asked: (() => void)[] = []
+  const { server } = await withApp((_text, answer) => asked.push(answer))
   const eve = await openPlain(server, `/api/realtime${as('eve')}&dashboardId=d1`)
   const ping = (id: string) => eve.say({ type: 'PING', userId: 'eve', id })
   for (let n = 0; n < 50; n++) ping(`${n} ${'x'.repeat(30_000)}`)
@@ -115,7 +146,7 @@ test('A16 while a dashboard’s door is still to open, little is kept of what is
   eve.ws.ping()
   await ponged
   await until('the app is asked', () => asked.length > 0)
-  asked[0]?.end('{"role":"editor"}')
+  asked[0]?.()
   await eve.expect('CONNECT')
   ping('last')
   await eve.expect('PONG', ({ correlationId }) => correlationId === 'last')

@@ -2,10 +2,13 @@ import type { Author } from '../../protocol/envelope.ts'
 import type { JoinReply } from '../../protocol/session.ts'
 import { NAMELESS } from './board-out.ts'
 import { Words } from './dialect.ts'
+import { textOf } from './fact.ts'
 
 interface SessionHere {
   readonly sessionId: string
   readonly user: Author
+  /** What they show of themselves: clients of another family, whose tokens may have no name, show one. */
+  readonly state: Readonly<Record<string, unknown>>
   /** In ms since 1970. */
   readonly joinedAt: number
 }
@@ -58,10 +61,10 @@ function countOf({ count }: RosterChange): Words {
   return new Words('users:count', { count })
 }
 
-function entryOf({ user, joinedAt }: SessionHere) {
+function entryOf({ user, state, joinedAt }: SessionHere) {
   return {
     userId: user.id,
-    userName: user.name ?? NAMELESS,
+    userName: user.name ?? textOf(state.name) ?? NAMELESS,
     ...(user.image !== undefined && { userImage: user.image }),
     joinedAt: new Date(joinedAt).toISOString(),
   }

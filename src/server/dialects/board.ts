@@ -91,7 +91,11 @@ export function speakBoard({ sessionId }: Self, hasJoined = false): SocketIoDial
 }
 
 function refused(event: string, answer: Answer): Words[] {
-  return answer.ok ? [] : [new Words('error', { ...answer.error, event })]
+  if (answer.ok) return []
+  const { error } = answer
+  // By the name that joining has here.
+  const message = error.message.replace('channel:join', 'join-project')
+  return [new Words('error', { ...error, message, event })]
 }
 
 /** The app leaves more often than it has joined. */

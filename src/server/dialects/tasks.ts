@@ -197,8 +197,9 @@ function refusedUnless(code: ErrorBody['code'], answer: Answer): string[] {
   return answer.ok || answer.error.code === code ? [] : refused(answer.error)
 }
 
+/** In the words of the protocol, but for the name that joining has here. */
 function refused({ code, message }: ErrorBody): string[] {
-  return errorFrames(message, code)
+  return errorFrames(message.replace('channel:join', 'JOIN_PROJECT'), code)
 }
 
 function errorFrames(error: string, code?: string): string[] {

@@ -130,7 +130,9 @@ export class Here {
     const before = this.#sessions.get(id)
     const now = Date.now()
     const joinedAt = before ? Math.max(now, before.joinedAt + 1) : now
-    this.#sessions.set(id, { id, since: before?.since ?? now, joinedAt })
+    // Finer than a millisecond, in which several may come.
+    const since = before?.since ?? performance.timeOrigin + performance.now()
+    this.#sessions.set(id, { id, since, joinedAt })
   }
 
   /** Nothing is waited for any more: no lost session, and nothing that was to be told. */
