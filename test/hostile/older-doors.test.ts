@@ -116,26 +116,6 @@ test('[D7] A15 an object that says it stands elsewhere in the log is told to the
   expect(own).toEqual({ id: 't2', seq: 7, epoch: 'of rome' })
 })
 
-test('[D3] who becomes another, and yet another before that one was let in, is in their projects as the last', async () => {
-  const waiting: (() => void)[] = []
-  const { server } = await withApp((text, answer) => (text.includes('"ben"') ? waiting.push(answer) : answer()))
-  const ann = await openPlain(server, '/ws?userId=ann')
-  ann.say({ type: 'JOIN_PROJECT', projectId: 'p1' })
-  await ann.expect('USER_PRESENCE')
-  const who = (userId: string) => ann.say({ type: 'SET_USER', payload: { userId } })
-  who('ben')
-  await until('ben is asked for', () => waiting.length > 0)
-  who('cem')
-  ann.say({ type: 'TASK_UPDATE', projectId: 'p1', payload: { by: 'cem' }, operationId: 'o1' })
-  waiting[0]?.()
-  const facts = async () => {
-    const response = await fetch(`${server.url}/api/v1/channels/project:p1/events`)
-    return ((await response.json()) as { events: { user: { id: string } }[] }).events
-  }
-  await until('cem is heard', async () => (await facts()).length > 0)
-  expect((await facts()).map(({ user }) => user.id)).toEqual(['cem'])
-})
-
 test('A16 while a dashboard’s door is still to open, little is kept of what is to be answered then', async () => {
   const asked: (() => void)[] = []
   const { server } = await withApp((_text, answer) => asked.push(answer))

@@ -90,9 +90,9 @@ export async function servePlain(
     const channels = before?.channels.filter((channel) => kindOf(channel) !== 'user') ?? []
     if (before) options.close(before, true)
     const next = await enter(as)
-    // It may become yet another right after: by then it is in them.
-    if (next) await Promise.all(channels.map((channel) => options.serve(next, 'channel:join', { channel }, () => {})))
-    return connection.open ? next : undefined
+    for (const channel of next ? channels : [])
+      void options.serve(next as Session, 'channel:join', { channel }, () => {})
+    return next
   }
 
   try {
