@@ -2,7 +2,7 @@ import type { Message, MessageListBody, MessageListReply, ReadPosition } from '.
 import { jsonBytes, MAX_REPLY_BYTES, MAX_UNREAD } from '../../protocol/limits.ts'
 import type { RecordKey } from '../store/record.ts'
 import type { Store } from '../store/store.ts'
-import { MESSAGE, messageOf } from './message-record.ts'
+import { MESSAGE, messageKey, messageOf } from './message-record.ts'
 
 /** The messages of channels, and how far each person has read. `blockedBy`: who blocked the one who asks [MSG1]. */
 export class Chat {
@@ -33,6 +33,15 @@ export class Chat {
     })
     const messages = firstOf(records.slice(0, limit).map(messageOf), this.#maxReplyBytes)
     return { messages, hasMore: messages.length < records.length }
+  }
+
+  /**
+   * A message of a channel; undefined when there is none, or it was deleted.
+   * @throws ConveneError `unavailable`
+   */
+  async find(channel: string, id: string): Promise<Message | undefined> {
+    const record = await this.#store.record(messageKey(channel, id))
+    return record && !record.deleted ? messageOf(record) : undefined
   }
 
   /**

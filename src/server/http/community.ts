@@ -14,6 +14,7 @@ import { OtherStatus, type Route, route } from './route.ts'
 
 export interface CommunityOptions extends Pick<MessagesOptions, 'blocks' | 'access' | 'operations'> {
   readonly chat: MessagesOptions['chat'] & {
+    find(channel: string, id: string): Promise<Message | undefined>
     named(id: string, limit: number, author?: string): Promise<Message[]>
   }
 }
@@ -56,15 +57,28 @@ export function communityRoutes({ chat, blocks, access, operations }: CommunityO
     return (await operations.perform(asker, { ...fact, channel })) as FactReply & { messageId: string }
   }
 
-  /** One's own message of an id first, then one that one may delete, then any that one may know of. */
-  async function find(identity: Identity, id: string): Promise<{ message: Message; role: Role }> {
+  /** Those of an id that may be meant: the one of the room that is named, else one's own, else anybody's. */
+  async function meant(identity: Identity, id: string, named: z.infer<typeof room>): Promise<Message[]> {
+    if (named.roomId || named.groupId) {
+      const message = await chat.find(channelIn(named), id)
+      return message ? [message] : []
+    }
     const own = await chat.named(id, NAMESAKES, identity.id)
+    return own.length > 0 ? own : chat.named(id, NAMESAKES)
+  }
+
+  /** Of those that may be meant one's own or one that one may delete first, then any that one may know of. */
+  async function find(
+    identity: Identity,
+    id: string,
+    named: z.infer<typeof room>,
+  ): Promise<{ message: Message; role: Role }> {
     let found: { message: Message; role: Role } | undefined
-    for (const message of own.length > 0 ? own : await chat.named(id, NAMESAKES)) {
+    for (const message of await meant(identity, id, named)) {
       if (!isRoom(message.channel)) continue
       const role = await access.role(identity, message.channel)
       if (!role) continue
-      if (own.length > 0 || role === 'admin') return { message, role }
+      if (message.user?.id === identity.id || role === 'admin') return { message, role }
       found ??= { message, role }
     }
     if (found) return found
@@ -137,10 +151,11 @@ export function communityRoutes({ chat, blocks, access, operations }: CommunityO
       name: 'editCommunityMessage',
       summary: 'Edits a message, as its author, in the words of older callers.',
       params: paramsOfOne,
+      query: room,
       body: z.object({ content }),
       reply: one,
-      async handle({ params: { id }, body, caller: { identity } }) {
-        const { message } = await find(identity, id)
+      async handle({ params: { id }, query, body, caller: { identity } }) {
+        const { message } = await find(identity, id, query)
         if (message.user?.id !== identity.id) {
           throw new ConveneError('forbidden', 'You can only edit your own messages')
         }
@@ -157,9 +172,10 @@ export function communityRoutes({ chat, blocks, access, operations }: CommunityO
       name: 'deleteCommunityMessage',
       summary: 'Deletes a message, as its author or as an admin, in the words of older callers.',
       params: paramsOfOne,
+      query: room,
       reply: z.object({ message: z.literal('Message deleted successfully') }),
-      async handle({ params: { id }, caller: { identity } }) {
-        const { message, role } = await find(identity, id)
+      async handle({ params: { id }, query, caller: { identity } }) {
+        const { message, role } = await find(identity, id, query)
         if (message.user?.id !== identity.id && role !== 'admin') {
           throw new ConveneError('forbidden', 'You can only delete your own messages or messages as a moderator')
         }

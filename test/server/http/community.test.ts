@@ -260,6 +260,22 @@ test('an id leads to one’s own message, then to one that one may delete, and t
   expect((await api('DELETE', `${path}/elsewhere`, undefined, BEN)).status).toBe(404)
 })
 
+test('[D5] a message of a room that is named is found among any number of the same id', async () => {
+  const { server, api } = await start({ access: 'members' })
+  await api('PUT', '/api/v1/channels/room:z/members/cid', { role: 'admin' })
+  const by = (userId: string, channel: string) =>
+    server.server.publish(channel, { type: 'message:send', payload: { id: 'same', content: 'hi' }, userId })
+  await by('ben', 'room:z')
+  for (let n = 0; n < 25; n++) await by('eve', `room:a${n}`)
+  const cid = tokenFor('cid')
+  expect((await api('DELETE', `${path}/same?roomId=a1`, undefined, cid)).status).toBe(404)
+  expect((await api('DELETE', `${path}/same?groupId=z`, undefined, cid)).status).toBe(404)
+  expect((await api('DELETE', `${path}/same?roomId=z&groupId=z`, undefined, cid)).status).toBe(400)
+  expect((await api('PATCH', `${path}/same?roomId=z`, { content: 'not mine' }, cid)).status).toBe(403)
+  expect((await api('DELETE', `${path}/same?roomId=z`, undefined, cid)).status).toBe(200)
+  expect((await api('DELETE', `${path}/same?roomId=z`, undefined, cid)).status).toBe(404)
+})
+
 test('[D5] one person sends 30 messages a minute; more are refused, whatever they say, with the time to wait', async () => {
   const { api } = await start({ rateFactsPerSecond: 1000 })
   for (let n = 1; n <= 29; n++) await send(api, `m${n}`)
