@@ -1,6 +1,6 @@
 import { isPersonal } from '../../protocol/client-events.ts'
 import type { Author, Envelope } from '../../protocol/envelope.ts'
-import type { ConveneError } from '../../protocol/errors.ts'
+import { ConveneError } from '../../protocol/errors.ts'
 import type { Role } from '../../protocol/roles.ts'
 import type { Verified } from '../auth/authenticator.ts'
 import type { Identity } from '../auth/identity.ts'
@@ -121,6 +121,15 @@ export class Session {
 
   exit(channel: string): void {
     if (this.#roles.delete(channel)) this.connection.exited(channel)
+  }
+
+  /** Whether one more thing may be answered that is no request; whoever never stops is sent away. */
+  allowsMore(): boolean {
+    if (this.signalRate.allows()) return true
+    if (!this.floodRate.allows()) {
+      this.close(new ConveneError('rate_limited', 'Rate limit exceeded', { retryAfterMs: 1000 }))
+    }
+    return false
   }
 
   /** [LIFE1] Watches the end of its token from now on: it has been greeted, and what it is told it hears. */

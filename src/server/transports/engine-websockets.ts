@@ -2,10 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { Rate } from '../session/limits.ts'
+import { WEBSOCKET_LIMITS } from './websocket-limits.ts'
 
-// Of one message; more pieces than that only cost memory.
-const MAX_FRAGMENTS = 64
-const MAX_CHUNKS = 1024
 // Pings, pongs and Engine.IO's own packets of one character: nobody's client sends more than a few.
 const BEATS_PER_SECOND = 100
 // What waits for a client that reads; for more than that a pong is of no use.
@@ -33,7 +31,7 @@ export function engineWebSockets(cut: (request: IncomingMessage) => void): typeo
 
   return class EngineWebSockets extends WebSocketServer {
     constructor(options: ConstructorParameters<typeof WebSocketServer>[0]) {
-      super({ ...options, autoPong: false, maxFragments: MAX_FRAGMENTS, maxBufferedChunks: MAX_CHUNKS })
+      super({ ...options, ...WEBSOCKET_LIMITS })
     }
 
     override handleUpgrade(

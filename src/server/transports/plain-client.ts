@@ -55,9 +55,9 @@ export class PlainClient {
   begin(): void {
     this.#ws.on('message', (data) => this.#hear(data))
     this.#ws.on('ping', (data) => {
-      if (this.connection.open && this.#isAllowed()) this.connection.pong(data)
+      if (this.connection.open && this.session.allowsMore()) this.connection.pong(data)
     })
-    this.#ws.on('pong', () => void this.#isAllowed())
+    this.#ws.on('pong', () => void this.session.allowsMore())
     this.#take(this.connection.guarded(() => this.#dialect.begin?.() ?? []))
     this.#readOrNot()
   }
@@ -83,22 +83,13 @@ export class PlainClient {
     }
     const steps = this.connection.guarded(() => this.#dialect.hear(frame))
     // What asks for nothing costs something all the same.
-    if (steps.some((step) => 'ask' in step) || this.#isAllowed()) this.#take(steps, size)
+    if (steps.some((step) => 'ask' in step) || this.session.allowsMore()) this.#take(steps, size)
   }
 
   #refuse(error: ConveneError): void {
     this.#options.metrics.refused.inc({ code: error.code })
-    if (this.#isAllowed()) this.connection.write(this.connection.guarded(() => this.#dialect.garbled(error.toBody())))
-  }
-
-  /** Whether one more thing may be answered that is no request; whoever never stops is sent away. */
-  #isAllowed(): boolean {
-    const { signalRate, floodRate } = this.session
-    if (signalRate.allows()) return true
-    if (!floodRate.allows()) {
-      this.connection.close(new ConveneError('rate_limited', 'Rate limit exceeded', { retryAfterMs: 1000 }))
-    }
-    return false
+    if (this.session.allowsMore())
+      this.connection.write(this.connection.guarded(() => this.#dialect.garbled(error.toBody())))
   }
 
   #unreadable(text: string): ConveneError | undefined {
@@ -128,7 +119,7 @@ export class PlainClient {
         this.connection.close(new ConveneError(step.close.code, step.close.message))
       } else if (this.#become && step.claim !== this.session.userId) {
         // Everybody in its channels is told of it.
-        if (!this.#isAllowed()) return
+        if (!this.session.allowsMore()) return
         void this.#becomeThen(this.#become, step.claim, steps.slice(index + 1))
         return
       }

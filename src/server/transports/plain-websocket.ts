@@ -12,6 +12,7 @@ import { type AllowedOrigins, isFromPage, isOriginAllowed } from './origin.ts'
 import type { PlainClient } from './plain-client.ts'
 import { answerRefusal, closeRefused, statusOf } from './plain-refusal.ts'
 import { type ServePlainOptions, servePlain } from './serve-plain.ts'
+import { WEBSOCKET_LIMITS } from './websocket-limits.ts'
 
 export interface PlainOptions extends ServePlainOptions, Doorway {
   readonly allowedOrigins: AllowedOrigins
@@ -28,9 +29,6 @@ export interface PlainWebSocket {
 }
 
 const CLOSES_WITHIN_MS = 5000
-// Of one message; more pieces than that only cost memory.
-const MAX_FRAGMENTS = 64
-const MAX_CHUNKS = 1024
 
 /** Serves the families of plain WebSocket clients on their paths of an HTTP server; other upgrades are left to others. */
 export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): PlainWebSocket {
@@ -40,11 +38,9 @@ export function attachPlainWebSocket(http: HttpServer, options: PlainOptions): P
     noServer: true,
     clientTracking: true,
     perMessageDeflate: false,
-    autoPong: false,
+    ...WEBSOCKET_LIMITS,
     // What is a little too large is refused with a word; what is far too large closes the connection.
     maxPayload: options.maxMessageBytes * 4,
-    maxFragments: MAX_FRAGMENTS,
-    maxBufferedChunks: MAX_CHUNKS,
     // Not known to its types yet.
     ...({ closeTimeout: CLOSES_WITHIN_MS } as object),
     handleProtocols: agreedProtocol,

@@ -125,7 +125,7 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
       }
       const steps = connection.guarded(() => dialect.hear({ event, body, reply }))
       // What asks for nothing costs something all the same.
-      if (steps.some((step) => 'ask' in step) || isAllowed(session)) take(found, steps)
+      if (steps.some((step) => 'ask' in step) || session.allowsMore()) take(found, steps)
     })
     options.ready(session).catch((error: unknown) => {
       session.connection.close(error instanceof ConveneError ? error : refusalOf(error))
@@ -159,15 +159,6 @@ export function attachSocketIo(http: HttpServer, options: SocketIoOptions): Serv
   }
 
   return io
-}
-
-/** Whether one more thing may be answered that is no request; whoever never stops is sent away. */
-function isAllowed({ signalRate, floodRate, connection }: Session): boolean {
-  if (signalRate.allows()) return true
-  if (!floodRate.allows()) {
-    connection.close(new ConveneError('rate_limited', 'Rate limit exceeded', { retryAfterMs: 1000 }))
-  }
-  return false
 }
 
 /**
