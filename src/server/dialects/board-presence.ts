@@ -1,27 +1,8 @@
-import type { Author } from '../../protocol/envelope.ts'
 import type { JoinReply } from '../../protocol/session.ts'
 import { NAMELESS } from './board-out.ts'
 import { Words } from './dialect.ts'
 import { textOf } from './fact.ts'
-
-interface SessionHere {
-  readonly sessionId: string
-  readonly user: Author
-  /** What they show of themselves: clients of another family, whose tokens may have no name, show one. */
-  readonly state: Readonly<Record<string, unknown>>
-  /** In ms since 1970. */
-  readonly joinedAt: number
-}
-
-/** What is told of who is in a channel, session by session. */
-export interface RosterChange {
-  readonly channel: string
-  readonly change: 'joined' | 'left' | 'shown' | 'listed'
-  readonly session?: SessionHere
-  /** Absent while the list is too long to be told each time. */
-  readonly sessions?: readonly SessionHere[]
-  readonly count: number
-}
+import type { RosterChange, SessionHere } from './roster-change.ts'
 
 /** [D7] Where a client stands that was just joined, and whether it has been told all since the place it came with. */
 export type JoinPosition = Pick<JoinReply, 'channel' | 'epoch'> & { readonly seq: number } & Partial<

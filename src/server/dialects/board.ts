@@ -1,10 +1,11 @@
 import type { JoinReply } from '../../protocol/session.ts'
 import { joinAsked, leaveAsked, OWN_WORDS } from './board-in.ts'
 import { factWords, inBoardWords } from './board-out.ts'
-import { type JoinPosition, joinedWords, presenceWords, type RosterChange } from './board-presence.ts'
+import { type JoinPosition, joinedWords, presenceWords } from './board-presence.ts'
 import { type Answer, type HeardEvent, type Self, type SocketIoDialect, type Step, Words } from './dialect.ts'
 import { factOf, field } from './fact.ts'
 import { OLDER_EVENTS } from './older-events.ts'
+import type { RosterChange } from './roster-change.ts'
 
 type Ask = Extract<Step<Words>, { readonly ask: string }>
 

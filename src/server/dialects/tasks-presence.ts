@@ -1,27 +1,10 @@
 import { idOf, kindOf } from '../../protocol/channel.ts'
-import type { Author } from '../../protocol/envelope.ts'
 import { initialsOf } from './initials.ts'
-
-/** One connection of those who are here; `joinedAt` in ms since 1970. */
-interface SessionTold {
-  readonly sessionId: string
-  readonly user: Author
-  readonly state: unknown
-  readonly joinedAt: number
-}
-
-/** What is told of those who are here: the list only where it is not too long to be told each time. */
-export interface SessionsTold {
-  readonly channel: string
-  readonly change: 'joined' | 'left' | 'shown' | 'listed'
-  readonly session?: SessionTold
-  readonly sessions?: readonly SessionTold[]
-  readonly count: number
-}
+import type { RosterChange } from './roster-change.ts'
 
 /** Who is here, as everybody in a project is told; undefined when there is nothing to list. */
 export function userPresence(_event: string, body: unknown): object | undefined {
-  const { channel, sessions, count } = body as SessionsTold
+  const { channel, sessions, count } = body as RosterChange
   if (!sessions || kindOf(channel) !== 'project') return undefined
   // Where claims are believed, who has not said who they are is nobody yet.
   const known = sessions.filter(({ sessionId, user }) => user.id !== sessionId)

@@ -10,8 +10,9 @@ import { keptId } from './kept-id.ts'
 import { factName } from './names.ts'
 import { OLDER_EVENTS, OTHER } from './older-events.ts'
 import { PROJECT_ID_FORM, projectAddress } from './project-id.ts'
+import type { RosterChange } from './roster-change.ts'
 import { factFrames } from './tasks-facts.ts'
-import { presenceFrames, type SessionsTold, userPresence } from './tasks-presence.ts'
+import { presenceFrames, userPresence } from './tasks-presence.ts'
 
 /** The family of the task board (Happy Robot). */
 export const tasks: Door = {
@@ -164,7 +165,7 @@ class TasksDialect implements PlainDialect {
   }
 
   #tellPresence(told: Told): readonly string[] {
-    const { channel, change, session } = told.body as SessionsTold
+    const { channel, change, session } = told.body as RosterChange
     const joinedAt = this.#joinedAt.get(channel)
     if (!joinedAt || change !== 'joined' || session?.sessionId !== this.#self.sessionId) return told.as(presenceFrames)
     const presence = told.as(userPresence)

@@ -3,6 +3,7 @@ import type { WebSocket } from 'ws'
 import { type ConveneError, ERRORS } from '../../protocol/errors.ts'
 import type { Closing, Door, PlainDialect } from '../dialects/dialect.ts'
 import type { Connection, Outgoing } from '../session/connection.ts'
+import { guarded } from './guarded.ts'
 import { PlainOutbox } from './plain-outbox.ts'
 
 const COME_BACK: Closing = { code: ERRORS.draining.close, reason: 'Connect again' }
@@ -102,14 +103,7 @@ export class PlainConnection implements Connection {
 
   /** Calls the dialect, and has its client come back where that throws. */
   guarded<T>(words: () => readonly T[]): readonly T[] {
-    try {
-      return words()
-    } catch (error) {
-      this.#failed(error)
-      // Not within somebody else's delivery.
-      setImmediate(() => this.cut())
-      return []
-    }
+    return guarded(words, this.#failed, () => this.cut())
   }
 
   #inItsWords(event: Outgoing): readonly string[] {

@@ -2,6 +2,7 @@ import type { Socket } from 'socket.io'
 import { type ConveneError, ERRORS } from '../../protocol/errors.ts'
 import type { SocketIoDialect } from '../dialects/dialect.ts'
 import type { Connection, Outgoing } from '../session/connection.ts'
+import { guarded } from './guarded.ts'
 import { Outbox } from './outbox.ts'
 
 /** A Socket.IO client as the rest of the house sees it. */
@@ -101,14 +102,7 @@ export class SocketIoConnection implements Connection {
 
   /** Calls the dialect, and has its client come back where that throws. */
   guarded<T>(words: () => readonly T[]): readonly T[] {
-    try {
-      return words()
-    } catch (error) {
-      this.#failed(error)
-      // Not within somebody else's delivery.
-      setImmediate(() => this.cut())
-      return []
-    }
+    return guarded(words, this.#failed, () => this.cut())
   }
 
   #inItsWords(event: Outgoing): readonly Outgoing[] {
