@@ -4,6 +4,7 @@ import { once } from 'node:events'
 
 const STARTS_WITHIN_MS = 30_000
 const STOPS_WITHIN_MS = 15_000
+const READ_WITHIN_MS = 1000
 const AGAIN_AFTER_MS = 250
 const AGAIN_AT_MOST_MS = 5000
 
@@ -28,6 +29,8 @@ export async function startPart({ name, command, args, options, input, ready, st
       started.once('error', (error) => resolve(error.message))
       started.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
     })
+    // Later than its end: what it wrote last is read by then.
+    const closed = new Promise((resolve) => started.once('close', resolve))
     // One that ends at once reads nothing.
     started.stdin.on('error', () => {})
     started.stdin.end(input)
@@ -50,6 +53,7 @@ export async function startPart({ name, command, args, options, input, ready, st
     clearTimeout(timer)
     if (failure !== undefined) {
       killGroup(started)
+      await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, READ_WITHIN_MS))])
       throw new Error(`${name} did not start (${failure}):\n${output.trim()}`)
     }
     void ended.then((how) => {

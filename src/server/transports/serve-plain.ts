@@ -90,8 +90,11 @@ export async function servePlain(
     const channels = before?.channels.filter((channel) => kindOf(channel) !== 'user') ?? []
     if (before) options.close(before, true)
     const next = await enter(as)
-    for (const channel of next ? channels : [])
-      void options.serve(next as Session, 'channel:join', { channel }, () => {})
+    for (const channel of next ? channels : []) {
+      void options.serve(next as Session, 'channel:join', { channel }, ({ ok }) => {
+        if (!ok) connection.send('channel:left', { channel, reason: 'forbidden' })
+      })
+    }
     return next
   }
 

@@ -217,12 +217,29 @@ describe('[D3] SET_USER, and userId in a frame', () => {
   })
 
   test('hundreds of claims at once end in the last of them, and leave one session', async () => {
-    const server = await startServer({ ...development, rateSignalsPerSecond: 1000 })
+    const server = await startServer({ ...development, rateSignalsPerSecond: 1000, rateFactsPerSecond: 1000 })
     const ann = await openPlain(server, '/ws')
     ann.say({ type: 'JOIN_PROJECT', projectId: 'p1' })
     for (let n = 0; n < 300; n++) ann.say(setUser(`u${n}`))
     await ann.expect('USER_PRESENCE', (frame) => presence(frame).includes('u299'))
     expect(await (await fetch(`${server.url}/health`)).json()).toMatchObject({ connections: 1 })
+  })
+
+  test('who becomes somebody who may not be where it was is told so', async () => {
+    const server = await startServer({ ...development, access: 'members', apiKeys: [OTHER_SECRET] })
+    await fetch(`${server.url}/api/v1/channels/project:p1/members/u1`, {
+      method: 'PUT',
+      headers: { 'x-api-key': OTHER_SECRET, 'content-type': 'application/json' },
+      body: JSON.stringify({ role: 'editor' }),
+    })
+    const ann = await openPlain(server, '/ws')
+    ann.say({ type: 'JOIN_PROJECT', projectId: 'p1', userId: 'u1' })
+    await ann.expect('USER_PRESENCE')
+    ann.say(setUser('u2'))
+    expect(await ann.expect('ERROR')).toMatchObject({
+      error: 'You may not be any more in project p1',
+      code: 'forbidden',
+    })
   })
 
   test('who goes while it becomes somebody else leaves nothing', async () => {
