@@ -3,18 +3,19 @@ import { describe, expect, test } from 'vitest'
 import { KEY } from '../support/api.ts'
 import { connect, join } from '../support/connect.ts'
 import { startServer } from '../support/start-server.ts'
-import { activeUsers, bare, broadcast, listed, marked, openTasks, together, usersOf } from '../support/task-clients.ts'
+import {
+  activeUsers,
+  bare,
+  broadcast,
+  listed,
+  marked,
+  openTasks,
+  RELAYED,
+  together,
+  usersOf,
+} from '../support/task-clients.ts'
 
 const MS = expect.any(Number)
-const RELAYED = [
-  'TASK_CREATE',
-  'TASK_UPDATE',
-  'TASK_DELETE',
-  'COMMENT_CREATE',
-  'COMMENT_UPDATE',
-  'COMMENT_DELETE',
-  'PROJECT_UPDATE',
-]
 const withKey = (more = {}) => startServer({ apiKeys: [KEY], ...more })
 const isNow = (ms: unknown) => expect(Math.abs(Date.now() - Number(ms))).toBeLessThan(20_000)
 

@@ -22,8 +22,8 @@ function presenceWith(graceMs: number, updateEveryMs?: number) {
     cluster: createAlone(),
     ...(updateEveryMs !== undefined && { updateEveryMs }),
     channels: {
-      hasCountersOfSessions: () => false,
-      tellCountersOfSessions() {},
+      hasSome: () => false,
+      tellSome() {},
       tell(_channel, event, body, except) {
         const { userId, member, state } = body as {
           userId?: string

@@ -8,6 +8,22 @@ import { until } from './until.ts'
 /** An event as a client of the board has it: its name and its argument. */
 export type BoardFrame = readonly [event: string, body: unknown]
 
+/** What clients of the board say of a project. */
+export const BOARD_WORDS = [
+  'join-project',
+  'leave-project',
+  'task:create',
+  'task:update',
+  'task:delete',
+  'task:move',
+  'canvas:update',
+  'canvas:cursor',
+  'markdown:update',
+  'markdown:cursor',
+  'typing:start',
+  'typing:stop',
+]
+
 /** When something was, as ISO 8601. */
 export const ISO = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 

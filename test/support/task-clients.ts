@@ -4,6 +4,17 @@ import { type Frame, openPlain, type Plain } from './plain.ts'
 import type { TestServer } from './start-server.ts'
 import { tokenFor } from './token.ts'
 
+/** What clients of `/ws` say that is passed on to their project. */
+export const RELAYED = [
+  'TASK_CREATE',
+  'TASK_UPDATE',
+  'TASK_DELETE',
+  'COMMENT_CREATE',
+  'COMMENT_UPDATE',
+  'COMMENT_DELETE',
+  'PROJECT_UPDATE',
+]
+
 /** A client of `/ws` that has been greeted. */
 export interface TaskClient extends Plain {
   readonly clientId: string

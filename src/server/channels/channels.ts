@@ -255,25 +255,18 @@ export class Channels {
 
   /** Tells the members on this instance, all but one session's, something that is neither fact nor signal. */
   tell(channel: string, event: string, body: unknown, exceptSession?: string): void {
-    this.#tell(channel, event, body, ({ id }) => id !== exceptSession)
+    this.tellSome(channel, event, body, ({ id }) => id !== exceptSession)
   }
 
-  /** Whether somebody here counts who is here by sessions. */
-  hasCountersOfSessions(channel: string): boolean {
-    for (const { counts } of this.#live.get(channel)?.channel.subscribers() ?? [])
-      if (counts === 'sessions') return true
+  /** Whether a member on this instance is of a kind. */
+  hasSome(channel: string, wanted: (subscriber: Subscriber) => boolean): boolean {
+    for (const subscriber of this.#live.get(channel)?.channel.subscribers() ?? []) if (wanted(subscriber)) return true
     return false
   }
 
-  /** Tells those who count who is here by sessions; `body` may be another one for a session. */
-  tellCountersOfSessions(
-    channel: string,
-    event: string,
-    body: unknown,
-    own?: { sessionId: string; body: unknown },
-  ): void {
-    this.#tell(channel, event, body, ({ id, counts }) => counts === 'sessions' && id !== own?.sessionId)
-    if (own) this.#tell(channel, event, own.body, ({ id, counts }) => counts === 'sessions' && id === own.sessionId)
+  /** Tells the members on this instance that are of a kind. */
+  tellSome(channel: string, event: string, body: unknown, wanted: (subscriber: Subscriber) => boolean): void {
+    this.#live.get(channel)?.channel.tell(new Outgoing(event, body), wanted)
   }
 
   /** Tells one person's sessions, on every instance, all but one. */
@@ -284,11 +277,7 @@ export class Channels {
 
   /** Tells one person's sessions on this instance, all but one. */
   tellPersonHere(channel: string, userId: string, event: string, body: unknown, exceptSession?: string): void {
-    this.#tell(channel, event, body, (subscriber) => subscriber.userId === userId && subscriber.id !== exceptSession)
-  }
-
-  #tell(channel: string, event: string, body: unknown, wanted: (subscriber: Subscriber) => boolean): void {
-    this.#live.get(channel)?.channel.tell(new Outgoing(event, body), wanted)
+    this.tellSome(channel, event, body, (subscriber) => subscriber.userId === userId && subscriber.id !== exceptSession)
   }
 
   /**

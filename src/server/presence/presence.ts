@@ -16,7 +16,7 @@ const LEARN_MS = 1000
 const VIEWS_AT_ONCE = 50
 
 export interface PresenceOptions {
-  readonly channels: Pick<Channels, 'tell' | 'tellCountersOfSessions' | 'hasCountersOfSessions'>
+  readonly channels: Pick<Channels, 'tell' | 'hasSome' | 'tellSome'>
   readonly cluster: Cluster
   /** How long a person whose session was lost still counts as present. */
   readonly graceMs: number

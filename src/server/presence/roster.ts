@@ -1,4 +1,5 @@
 import type { Channels } from '../channels/channels.ts'
+import type { Subscriber } from '../channels/delivery.ts'
 import { Pace } from '../channels/pace.ts'
 import type { SessionHere } from './here.ts'
 import type { Arrived, Person } from './person.ts'
@@ -26,16 +27,12 @@ const ENTRY_BYTES = 100
 /** Who is in a channel, session by session, for those who count so. */
 export class Roster {
   readonly #channel: string
-  readonly #channels: Pick<Channels, 'tellCountersOfSessions' | 'hasCountersOfSessions'>
+  readonly #channels: Pick<Channels, 'hasSome' | 'tellSome'>
   readonly #people: () => readonly Person[]
   #pace: Pace | undefined
   #paceMs = 0
 
-  constructor(
-    channel: string,
-    channels: Pick<Channels, 'tellCountersOfSessions' | 'hasCountersOfSessions'>,
-    people: () => readonly Person[],
-  ) {
+  constructor(channel: string, channels: Pick<Channels, 'hasSome' | 'tellSome'>, people: () => readonly Person[]) {
     this.#channel = channel
     this.#channels = channels
     this.#people = people
@@ -53,7 +50,7 @@ export class Roster {
 
   /** Whether anybody wants to know. */
   get isWanted(): boolean {
-    return this.#channels.hasCountersOfSessions(this.#channel)
+    return this.#channels.hasSome(this.#channel, countsSessions)
   }
 
   /** Tells what is different of one person's sessions. */
@@ -103,7 +100,10 @@ export class Roster {
   }
 
   #send(body: RosterChange, own?: { sessionId: string; body: RosterChange }): void {
-    this.#channels.tellCountersOfSessions(this.#channel, 'presence:sessions', body, own)
+    const tell = (said: RosterChange, wanted: (subscriber: Subscriber) => boolean) =>
+      this.#channels.tellSome(this.#channel, 'presence:sessions', said, (one) => countsSessions(one) && wanted(one))
+    tell(body, ({ id }) => id !== own?.sessionId)
+    if (own) tell(own.body, ({ id }) => id === own.sessionId)
   }
 
   /** The first of them, in the order they came. */
@@ -118,4 +118,8 @@ export class Roster {
       return left < 0 ? [] : session
     })
   }
+}
+
+function countsSessions({ counts }: Subscriber): boolean {
+  return counts === 'sessions'
 }

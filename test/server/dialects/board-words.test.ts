@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { active, bare, count, left, openBoard, PLACE, twoInProject } from '../../support/board.ts'
+import { active, BOARD_WORDS, bare, count, left, openBoard, PLACE, twoInProject } from '../../support/board.ts'
 import { connect, expectEvent, expectReply, join } from '../../support/connect.ts'
 import { startServer } from '../../support/start-server.ts'
 import { until } from '../../support/until.ts'
@@ -81,23 +81,7 @@ test('[D5] its words are never acknowledged; ping is answered by pong', async ()
 test('[D8] [D5] no argument, or a strange one, harms nobody', async () => {
   const server = await startServer()
   const { ann, ben } = await twoInProject(server)
-  const events = [
-    'join-project',
-    'leave-project',
-    'task:create',
-    'task:update',
-    'task:delete',
-    'task:move',
-    'canvas:update',
-    'canvas:cursor',
-    'markdown:update',
-    'markdown:cursor',
-    'typing:start',
-    'typing:stop',
-    'ping',
-    'nothing',
-    '__proto__',
-  ]
+  const events = [...BOARD_WORDS, 'ping', 'nothing', '__proto__']
   const strange: unknown[] = [
     null,
     1,

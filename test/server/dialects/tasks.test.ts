@@ -4,20 +4,20 @@ import { apiOf, KEY } from '../../support/api.ts'
 import { connect, expectEvent, expectReply, join } from '../../support/connect.ts'
 import { openPlain } from '../../support/plain.ts'
 import { startServer } from '../../support/start-server.ts'
-import { activeUsers, bare, broadcast, listed, marked, openTasks, together } from '../../support/task-clients.ts'
+import {
+  activeUsers,
+  bare,
+  broadcast,
+  listed,
+  marked,
+  openTasks,
+  RELAYED,
+  together,
+} from '../../support/task-clients.ts'
 
 const MS = expect.any(Number)
 const CLIENT_ID = /^client_\d{13}_[0-9a-z]{9}$/
 const ERROR = { type: 'ERROR', error: 'Invalid message format', timestamp: MS }
-const RELAYED = [
-  'TASK_CREATE',
-  'TASK_UPDATE',
-  'TASK_DELETE',
-  'COMMENT_CREATE',
-  'COMMENT_UPDATE',
-  'COMMENT_DELETE',
-  'PROJECT_UPDATE',
-]
 const withKey = (more = {}) => startServer({ apiKeys: [KEY], ...more })
 const isNow = (ms: unknown) => expect(Math.abs(Date.now() - Number(ms))).toBeLessThan(20_000)
 

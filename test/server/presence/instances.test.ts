@@ -43,8 +43,8 @@ async function instance(redis: RedisServer, graceMs = NEVER_MS) {
     cluster,
     graceMs,
     channels: {
-      hasCountersOfSessions: () => false,
-      tellCountersOfSessions() {},
+      hasSome: () => false,
+      tellSome() {},
       tell(_channel, event, body) {
         if (!hasMembers) return
         const { userId, member, state } = body as {

@@ -1,5 +1,6 @@
 // Who is here session by session, as those are told who count so: alone, and on instances that share a real Redis.
 import { expect, test } from 'vitest'
+import type { Subscriber } from '../../../src/server/channels/delivery.ts'
 import { createAlone } from '../../../src/server/cluster/alone.ts'
 import type { Cluster } from '../../../src/server/cluster/cluster.ts'
 import type { Present } from '../../../src/server/presence/here.ts'
@@ -19,6 +20,11 @@ const session = (id: string, userId = id, counts: Present['counts'] = 'sessions'
   counts,
 })
 
+/** A member of the channel, as far as it is looked at to see who is told. */
+function member(id: string, counts: 'people' | 'sessions'): Subscriber {
+  return { id, counts } as Subscriber
+}
+
 /** Presence around a cluster, with all that it told: to those who count sessions, to one of them alone, and to all. */
 function presenceOn(cluster: Cluster) {
   const told: RosterChange[] = []
@@ -29,11 +35,15 @@ function presenceOn(cluster: Cluster) {
     cluster,
     graceMs: NEVER_MS,
     channels: {
-      hasCountersOfSessions: () => counters.size > 0,
-      tellCountersOfSessions(_channel, event, body, mine) {
+      hasSome: (_channel, wanted) => [...counters].some((id) => wanted(member(id, 'sessions'))),
+      tellSome(_channel, event, body, wanted) {
         expect(event).toBe('presence:sessions')
-        told.push(body as RosterChange)
-        if (mine) own.push(mine as (typeof own)[number])
+        expect(wanted(member('somebody', 'people'))).toBe(false)
+        if (wanted(member('somebody', 'sessions'))) told.push(body as RosterChange)
+        else {
+          const [sessionId = ''] = [...counters].filter((id) => wanted(member(id, 'sessions')))
+          own.push({ sessionId, body: body as RosterChange })
+        }
       },
       tell: (_channel, event) => void others.push(event),
     },
